@@ -1,0 +1,39 @@
+/*
+ * PKCS#11 as keyward speaks it: the 2.40 header of p11-kit, plus the names of the 3.0 interface that header stops short of.
+ *
+ * Source: OASIS PKCS#11 3.0 and 3.1, sections 3 (general data types) and 4 to 5; values as in the
+ * published pkcs11t.h. Vendor values are ours and live under CKA_VENDOR_DEFINED with the prefix "KW".
+ */
+#ifndef KEYWARD_BASE_PKCS11_H
+#define KEYWARD_BASE_PKCS11_H
+
+#include <p11-kit/pkcs11.h>
+
+/* 3.0, section 3.4: interfaces. */
+#ifndef CKF_INTERFACE_FORK_SAFE
+typedef struct CK_INTERFACE {
+    CK_UTF8CHAR *pInterfaceName;
+    CK_VOID_PTR pFunctionList;
+    CK_FLAGS flags;
+} CK_INTERFACE;
+typedef CK_INTERFACE *CK_INTERFACE_PTR;
+typedef CK_INTERFACE_PTR *CK_INTERFACE_PTR_PTR;
+#define CKF_INTERFACE_FORK_SAFE 1UL
+#endif
+
+/* 3.0, section 4.4: every object has one, assigned by the token. */
+#ifndef CKA_UNIQUE_ID
+#define CKA_UNIQUE_ID 0x00000004UL
+#endif
+
+/* "no such mechanism / no value" where a table needs one. */
+#define KW_NO_MECHANISM CK_UNAVAILABLE_INFORMATION
+
+/* Vendor attribute: "hsm" or "software", chosen at birth, read-only afterwards (a string). */
+#define CKA_KEYWARD_PROTECTION (CKA_VENDOR_DEFINED | 0x4B570001UL)
+/* Vendor attribute: the version of the name this object is, counted from 1 (CK_ULONG). */
+#define CKA_KEYWARD_VERSION (CKA_VENDOR_DEFINED | 0x4B570002UL)
+/* Vendor attribute: the state of the object's life ("enabled", "disabled", ...; a string). */
+#define CKA_KEYWARD_STATE (CKA_VENDOR_DEFINED | 0x4B570003UL)
+
+#endif
