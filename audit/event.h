@@ -1,10 +1,12 @@
 /*
- * One event of the log, before it is JSON. Everything is borrowed for the duration of trail_append(). Never a PIN, a plaintext
- * or a key: data appears as a keyed digest or a length. NULL and empty members are left out of the JSON.
+ * One event of the log, before it is JSON. Everything is borrowed for the duration of
+ * trail_append(). Never a PIN, a plaintext or a key: data appears as a keyed digest or a length.
+ * NULL and empty members are left out of the JSON.
  *
  * The JSON's members, in this order (docs/LOG.md):
- *   seq, time, app, phase, principal, proof, pid, uid, exe, via, vault, object, id, version, function, action, mechanism,
- *   parameters, digest, length, count, verdict, rules, policy, rv, reason, duration_us
+ *   seq, time, app, phase, principal, proof, pid, uid, exe, via, vault, object, id, version,
+ * function, action, mechanism, parameters, digest, length, count, verdict, rules, policy, rv,
+ * reason, duration_us
  */
 #ifndef KEYWARD_AUDIT_EVENT_H
 #define KEYWARD_AUDIT_EVENT_H
@@ -25,10 +27,10 @@ enum event_verdict { EVENT_NO_VERDICT, EVENT_ALLOW, EVENT_DENY };
 
 struct event {
     enum event_phase phase;
-    uint64_t intent;        /* EVENT_OUTCOME: the intent's sequence number */
-    const char *app;        /* application instance, 16 hex digits */
-    const char *principal;  /* Cedar text: User::"alice" */
-    const char *proof;      /* "uid", "pin", "so-pin" */
+    uint64_t intent;       /* EVENT_OUTCOME: the intent's sequence number */
+    const char *app;       /* application instance, 16 hex digits */
+    const char *principal; /* Cedar text: User::"alice" */
+    const char *proof;     /* "uid", "pin", "so-pin" */
     int64_t pid, uid;
     const char *exe;        /* path of the program, may be NULL */
     const char *via;        /* "pkcs11", "admin" */
@@ -42,18 +44,19 @@ struct event {
     const char *parameters; /* digest of the mechanism's parameters, hex */
     const char *digest;     /* keyed digest of the data, hex */
     bool has_length;
-    uint64_t length;        /* bytes processed */
+    uint64_t length; /* bytes processed */
     bool has_count;
-    uint64_t count;         /* objects found, attributes read */
+    uint64_t count; /* objects found, attributes read */
     enum event_verdict verdict;
-    const char *rules;      /* ids of the deciding policies, comma separated */
-    const char *policy;     /* SHA-256 of the policy in force, hex */
-    CK_RV rv;               /* as its name in JSON: "CKR_OK"; left out of an intent */
-    const char *reason;     /* sentence for a refusal or failure */
-    int64_t duration_ns;    /* 0: left out */
+    const char *rules;   /* ids of the deciding policies, comma separated */
+    const char *policy;  /* SHA-256 of the policy in force, hex */
+    CK_RV rv;            /* as its name in JSON: "CKR_OK"; left out of an intent */
+    const char *reason;  /* sentence for a refusal or failure */
+    int64_t duration_ns; /* 0: left out */
 };
 
-#define EVENT_JSON_MAX 16384 /* bytes of one record; longer texts are cut with "..." so that it always fits */
+#define EVENT_JSON_MAX                                                                             \
+    16384 /* bytes of one record; longer texts are cut with "..." so that it always fits */
 
 /* Writes the JSON object, one line without newline, valid UTF-8 whatever the members hold. */
 void event_write(const struct event *event, uint64_t seq, int64_t realtime_ns, struct buf *out);

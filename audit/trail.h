@@ -1,10 +1,11 @@
 /*
- * The log's writer: events in, one gapless sequence for all processes of a vault home, a Merkle tree (RFC 6962) over it,
- * signed checkpoints (C2SP tlog-checkpoint, signed-note, tlog-tiles).
+ * The log's writer: events in, one gapless sequence for all processes of a vault home, a Merkle
+ * tree (RFC 6962) over it, signed checkpoints (C2SP tlog-checkpoint, signed-note, tlog-tiles).
  *
- * Promise: when trail_append() returned CKR_OK the record is in the kernel (it survives kill -9 of every process of the home);
- * when it did not, no record was added and the caller must not release its result. Never blocks longer than
- * TRAIL_DEADLINE_MS. A deleted, replaced or cut log is refused, not continued.
+ * Promise: when trail_append() returned CKR_OK the record is in the kernel (it survives kill -9 of
+ * every process of the home); when it did not, no record was added and the caller must not release
+ * its result. Never blocks longer than TRAIL_DEADLINE_MS. A deleted, replaced or cut log is
+ * refused, not continued.
  *
  * This room sees no key: signatures are asked for through struct trail_signer.
  */
@@ -23,7 +24,8 @@
 
 struct trail;
 
-/* Ed25519 by whoever holds the key. sign is called from trail_checkpoint() only, without the log's lock held. */
+/* Ed25519 by whoever holds the key. sign is called from trail_checkpoint() only, without the log's
+ * lock held. */
 struct trail_signer {
     CK_RV (*sign)(void *ctx, struct bytes message, uint8_t ret_signature[static 64]);
     void *ctx;
@@ -31,18 +33,19 @@ struct trail_signer {
 };
 
 struct trail_config {
-    const char *dir;            /* $KEYWARD_HOME/log; copied */
-    const char *origin;         /* checkpoint's first line and key name; copied */
+    const char *dir;    /* $KEYWARD_HOME/log; copied */
+    const char *origin; /* checkpoint's first line and key name; copied */
     struct trail_signer signer;
     const struct clock *clock;
-    unsigned interval_ms;       /* between checkpoints; 0: 1,000 */
+    unsigned interval_ms; /* between checkpoints; 0: 1,000 */
 };
 
-/* Makes an empty log with a checkpoint of size 0. CKR_ACTION_PROHIBITED when one is already there. */
+/* Makes an empty log with a checkpoint of size 0. CKR_ACTION_PROHIBITED when one is already there.
+ */
 MUST_CHECK CK_RV trail_create(const struct trail_config *config);
 
-/* Opens for appending: recovers what a killed writer left (a torn record is cut, a whole one kept), refuses a log that does
- * not continue its checkpoint. */
+/* Opens for appending: recovers what a killed writer left (a torn record is cut, a whole one kept),
+ * refuses a log that does not continue its checkpoint. */
 MUST_CHECK CK_RV trail_open(const struct trail_config *config, struct trail **ret);
 /* No checkpoint is made: call trail_checkpoint() first where one is wanted. NULL is fine. */
 void trail_close(struct trail *trail);
@@ -54,12 +57,13 @@ MUST_CHECK CK_RV trail_append(struct trail *trail, const struct event *event, ui
 
 /* True when a checkpoint is due (interval over and records since the last one). Cheap. */
 bool trail_checkpoint_due(struct trail *trail);
-/* Builds tiles and signs a checkpoint over everything appended by any process. Does nothing when nothing is new. */
+/* Builds tiles and signs a checkpoint over everything appended by any process. Does nothing when
+ * nothing is new. */
 MUST_CHECK CK_RV trail_checkpoint(struct trail *trail);
 
 struct trail_status {
-    uint64_t size;       /* records in the log */
-    uint64_t signed_size; /* covered by the last checkpoint */
+    uint64_t size;                    /* records in the log */
+    uint64_t signed_size;             /* covered by the last checkpoint */
     char last_error[FAIL_REASON_MAX]; /* of the last refused append in this process, "" */
 };
 MUST_CHECK CK_RV trail_status(struct trail *trail, struct trail_status *ret);

@@ -1,5 +1,6 @@
 /*
- * Reading and verifying a log folder: needs the verifier key, no other secret, and none of the writer's code paths.
+ * Reading and verifying a log folder: needs the verifier key, no other secret, and none of the
+ * writer's code paths.
  */
 #ifndef KEYWARD_AUDIT_VERIFY_H
 #define KEYWARD_AUDIT_VERIFY_H
@@ -21,20 +22,20 @@ struct verify_report {
     uint8_t root[32];
     bool ok;
     bool has_bad_seq;
-    uint64_t bad_seq;       /* the first bad record, where one can be named */
-    char problem[256];      /* "" when ok; else one line: what, where, what it means */
+    uint64_t bad_seq;  /* the first bad record, where one can be named */
+    char problem[256]; /* "" when ok; else one line: what, where, what it means */
 };
 
 /*
- * Verifies everything: note signature by the key, every entry bundle against the tree's root, tiles against entries, sequence
- * numbers without gap, the tail's records whole and consecutive. CKR_OK means the report was made (read report->ok);
- * another code that the folder could not be read.
+ * Verifies everything: note signature by the key, every entry bundle against the tree's root, tiles
+ * against entries, sequence numbers without gap, the tail's records whole and consecutive. CKR_OK
+ * means the report was made (read report->ok); another code that the folder could not be read.
  */
 MUST_CHECK CK_RV verify_log(const char *dir, const char *verifier_key, struct verify_report *ret);
 
 /*
- * Calls each for records from..(end of log, tail included), in order, with the record's JSON, until it returns false.
- * Records are read as they stand: verification is verify_log()'s.
+ * Calls each for records from..(end of log, tail included), in order, with the record's JSON, until
+ * it returns false. Records are read as they stand: verification is verify_log()'s.
  */
 MUST_CHECK CK_RV verify_read(const char *dir, uint64_t from,
                              bool (*each)(void *ctx, uint64_t seq, struct bytes json), void *ctx);

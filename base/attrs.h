@@ -1,5 +1,6 @@
 /*
- * A list of attributes that owns its values: what an object is made of, in memory and at rest. Sorted by type, each type once.
+ * A list of attributes that owns its values: what an object is made of, in memory and at rest.
+ * Sorted by type, each type once.
  */
 #ifndef KEYWARD_BASE_ATTRS_H
 #define KEYWARD_BASE_ATTRS_H
@@ -33,7 +34,8 @@ struct bytes attrs_bytes(const struct attrs *a, CK_ATTRIBUTE_TYPE type);
 bool attrs_true(const struct attrs *a, CK_ATTRIBUTE_TYPE type);
 /* fallback when absent or of another length. */
 CK_ULONG attrs_ulong(const struct attrs *a, CK_ATTRIBUTE_TYPE type, CK_ULONG fallback);
-/* True when every attribute of the template is present with exactly that value (C_FindObjectsInit). */
+/* True when every attribute of the template is present with exactly that value (C_FindObjectsInit).
+ */
 bool attrs_match(const struct attrs *a, const CK_ATTRIBUTE *template, CK_ULONG count);
 
 MUST_CHECK CK_RV attrs_copy(struct attrs *to, const struct attrs *from);

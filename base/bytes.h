@@ -1,6 +1,7 @@
 /*
- * Byte spans and a growing buffer with a hard maximum. A span borrows; a buffer owns. Neither is a home for PINs or keys
- * (base/secret.h is), but a buffer that held plaintext is ended with buf_release_secure().
+ * Byte spans and a growing buffer with a hard maximum. A span borrows; a buffer owns. Neither is a
+ * home for PINs or keys (base/secret.h is), but a buffer that held plaintext is ended with
+ * buf_release_secure().
  */
 #ifndef KEYWARD_BASE_BYTES_H
 #define KEYWARD_BASE_BYTES_H
@@ -32,8 +33,8 @@ void bytes_to_hex(struct bytes b, char *out);
 bool bytes_from_hex(const char *hex, uint8_t *out, size_t n);
 
 /*
- * A growing buffer. max is a hard limit in bytes: growing past it fails. A failed buffer stays failed and keeps what it had:
- * callers may check once, at the end, with buf_ok().
+ * A growing buffer. max is a hard limit in bytes: growing past it fails. A failed buffer stays
+ * failed and keeps what it had: callers may check once, at the end, with buf_ok().
  */
 struct buf {
     uint8_t *data;
@@ -43,7 +44,8 @@ struct buf {
     bool failed;
 };
 
-#define BUF_INIT(limit) ((struct buf){.data = NULL, .len = 0, .cap = 0, .max = (limit), .failed = false})
+#define BUF_INIT(limit)                                                                            \
+    ((struct buf){.data = NULL, .len = 0, .cap = 0, .max = (limit), .failed = false})
 
 void buf_put(struct buf *b, const void *data, size_t len);
 void buf_put_bytes(struct buf *b, struct bytes s);

@@ -1,6 +1,6 @@
 /*
- * A settings file: INI sections and keys against a table of what may stand there. Unknown key, bad value, unreadable file:
- * a failure with file, line and the nearest known name.
+ * A settings file: INI sections and keys against a table of what may stand there. Unknown key, bad
+ * value, unreadable file: a failure with file, line and the nearest known name.
  */
 #ifndef KEYWARD_BASE_CONFIG_H
 #define KEYWARD_BASE_CONFIG_H
@@ -25,7 +25,8 @@ struct config_key {
     const char *const *choices; /* CONFIG_CHOICE: NULL-terminated */
 };
 
-/* Reads path into settings (defaults are what was there). CKR_ARGUMENTS_BAD with "path:line: ..." on bad content. */
+/* Reads path into settings (defaults are what was there). CKR_ARGUMENTS_BAD with "path:line: ..."
+ * on bad content. */
 MUST_CHECK CK_RV config_read(const char *path, const struct config_key *keys, size_t count,
                              void *settings);
 /* Frees the CONFIG_TEXT values and sets them to NULL. */

@@ -1,8 +1,9 @@
 /*
- * Failures: a CK_RV travels as the return value, its sentence waits in the thread. The sentence says what happened, why, and
- * what to do; it never holds a PIN, a plaintext or a key.
+ * Failures: a CK_RV travels as the return value, its sentence waits in the thread. The sentence
+ * says what happened, why, and what to do; it never holds a PIN, a plaintext or a key.
  *
- * Use: return fail(CKR_DEVICE_ERROR, "log folder %s is full: free space, service resumes by itself", dir);
+ * Use: return fail(CKR_DEVICE_ERROR, "log folder %s is full: free space, service resumes by
+ * itself", dir);
  */
 #ifndef KEYWARD_BASE_FAIL_H
 #define KEYWARD_BASE_FAIL_H
@@ -25,7 +26,8 @@ CK_RV fail_internal(const char *assumption); /* CKR_GENERAL_ERROR: a broken assu
 /* CKR_DEVICE_ERROR: a system call on path failed, with errno's text. */
 CK_RV fail_errno(const char *doing, const char *path);
 
-/* The last reason of this thread, "" when there is none. Valid until the next failure in this thread. */
+/* The last reason of this thread, "" when there is none. Valid until the next failure in this
+ * thread. */
 const char *fail_reason(void);
 void fail_clear(void);
 

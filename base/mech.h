@@ -1,6 +1,7 @@
 /*
- * Mechanisms as a table: one row a mechanism, and every list, info, parameter check, log text and policy word derives
- * from it. Source: PKCS#11 2.40 Current Mechanisms, the tables "Mechanisms vs. Functions" and the sections named in mech.c.
+ * Mechanisms as a table: one row a mechanism, and every list, info, parameter check, log text and
+ * policy word derives from it. Source: PKCS#11 2.40 Current Mechanisms, the tables "Mechanisms vs.
+ * Functions" and the sections named in mech.c.
  */
 #ifndef KEYWARD_BASE_MECH_H
 #define KEYWARD_BASE_MECH_H
@@ -22,14 +23,14 @@ enum mech_params {
 
 struct mech {
     CK_MECHANISM_TYPE type;
-    const char *name;         /* the standard's, "CKM_ECDSA_SHA256": also the policy's word */
-    CK_KEY_TYPE key;          /* key type it uses or makes; CK_UNAVAILABLE_INFORMATION for digests */
+    const char *name; /* the standard's, "CKM_ECDSA_SHA256": also the policy's word */
+    CK_KEY_TYPE key;  /* key type it uses or makes; CK_UNAVAILABLE_INFORMATION for digests */
     enum mech_params params;
-    CK_MECHANISM_TYPE hash;   /* digest done on the data first (CKM_SHA256), or KW_NO_MECHANISM */
-    CK_MECHANISM_TYPE raw;    /* what remains after that digest (CKM_ECDSA), or KW_NO_MECHANISM */
-    CK_ULONG min;             /* ulMinKeySize, in the standard's unit for this mechanism */
-    CK_ULONG max;             /* ulMaxKeySize */
-    CK_FLAGS flags;           /* CKF_SIGN | CKF_VERIFY | ... as C_GetMechanismInfo shows them */
+    CK_MECHANISM_TYPE hash; /* digest done on the data first (CKM_SHA256), or KW_NO_MECHANISM */
+    CK_MECHANISM_TYPE raw;  /* what remains after that digest (CKM_ECDSA), or KW_NO_MECHANISM */
+    CK_ULONG min;           /* ulMinKeySize, in the standard's unit for this mechanism */
+    CK_ULONG max;           /* ulMaxKeySize */
+    CK_FLAGS flags;         /* CKF_SIGN | CKF_VERIFY | ... as C_GetMechanismInfo shows them */
 };
 
 size_t mech_count(void);
@@ -38,9 +39,9 @@ const struct mech *mech_find(CK_MECHANISM_TYPE type); /* NULL when there is no r
 const struct mech *mech_find_name(const char *name);  /* by the standard's name */
 
 /*
- * Checks pParameter against the row: CKR_OK, or CKR_MECHANISM_PARAM_INVALID with a reason. Never reads past
- * ulParameterLen, nor through a NULL with a length. PSS and OAEP: hash and MGF must be of the table, and for a hashed PSS
- * mechanism hashAlg must be the row's.
+ * Checks pParameter against the row: CKR_OK, or CKR_MECHANISM_PARAM_INVALID with a reason. Never
+ * reads past ulParameterLen, nor through a NULL with a length. PSS and OAEP: hash and MGF must be
+ * of the table, and for a hashed PSS mechanism hashAlg must be the row's.
  */
 MUST_CHECK CK_RV mech_check_params(const struct mech *mech, const CK_MECHANISM *given);
 

@@ -1,4 +1,5 @@
-/* The standard's names for its numbers, both ways, and what an attribute's value is. Tables in names.c. */
+/* The standard's names for its numbers, both ways, and what an attribute's value is. Tables in
+ * names.c. */
 #ifndef KEYWARD_BASE_NAMES_H
 #define KEYWARD_BASE_NAMES_H
 
@@ -6,7 +7,8 @@
 
 #include <stddef.h>
 
-/* Each answers a static string; "CKR_0x80000001" style texts for unknown numbers are written to buf. */
+/* Each answers a static string; "CKR_0x80000001" style texts for unknown numbers are written to
+ * buf. */
 #define NAME_BUF_MAX 32
 const char *name_of_rv(CK_RV rv, char buf[static NAME_BUF_MAX]);
 const char *name_of_class(CK_OBJECT_CLASS cls, char buf[static NAME_BUF_MAX]);

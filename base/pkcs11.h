@@ -1,13 +1,19 @@
 /*
- * PKCS#11 as keyward speaks it: the 2.40 header of p11-kit, plus the names of the 3.0 interface that header stops short of.
+ * PKCS#11 as keyward speaks it: the 2.40 header of p11-kit, plus the names of the 3.0 interface
+ * that header stops short of.
  *
  * Source: OASIS PKCS#11 3.0 and 3.1, sections 3 (general data types) and 4 to 5; values as in the
- * published pkcs11t.h. Vendor values are ours and live under CKA_VENDOR_DEFINED with the prefix "KW".
+ * published pkcs11t.h. Vendor values are ours and live under CKA_VENDOR_DEFINED with the prefix
+ * "KW".
  */
 #ifndef KEYWARD_BASE_PKCS11_H
 #define KEYWARD_BASE_PKCS11_H
 
+/* The C_ functions are the only names the module exports (pkcs11/module.map); all else is hidden.
+ */
+#pragma GCC visibility push(default)
 #include <p11-kit/pkcs11.h>
+#pragma GCC visibility pop
 
 /* 3.0, section 3.4: interfaces. */
 #ifndef CKF_INTERFACE_FORK_SAFE

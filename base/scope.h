@@ -10,7 +10,8 @@
 
 #define SCOPED(fn) __attribute__((cleanup(fn)))
 
-/* Moves a pointer out of a scoped variable: the variable becomes NULL, the caller owns the value. */
+/* Moves a pointer out of a scoped variable: the variable becomes NULL, the caller owns the value.
+ */
 #define TAKE(p)                                                                                    \
     __extension__({                                                                                \
         __typeof__(p) take_value_ = (p);                                                           \

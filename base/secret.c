@@ -1,8 +1,9 @@
 /*
  * Locked memory for PINs and keys: see secret.h.
  *
- * Each secret has pages of its own. That is generous for a 32-byte key and makes every promise simple: mlock, MADV_DONTDUMP
- * and MADV_WIPEONFORK all work on whole pages, and a neighbour can neither be overrun into nor share a lock.
+ * Each secret has pages of its own. That is generous for a 32-byte key and makes every promise
+ * simple: mlock, MADV_DONTDUMP and MADV_WIPEONFORK all work on whole pages, and a neighbour can
+ * neither be overrun into nor share a lock.
  */
 #include "base/secret.h"
 

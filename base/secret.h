@@ -1,6 +1,6 @@
 /*
- * The only home of PINs and plain keys: memory that is locked, left out of core dumps, empty in a forked child and wiped
- * when freed. policy/ and audit/ may not include this header.
+ * The only home of PINs and plain keys: memory that is locked, left out of core dumps, empty in a
+ * forked child and wiped when freed. policy/ and audit/ may not include this header.
  */
 #ifndef KEYWARD_BASE_SECRET_H
 #define KEYWARD_BASE_SECRET_H
@@ -27,7 +27,8 @@ void secret_shorten(struct secret *s, size_t len);
 struct bytes secret_bytes(const struct secret *s);
 /* Wiped, unlocked, unmapped. NULL is fine. */
 void secret_free(struct secret *s);
-/* False once a secret could not be locked into memory (RLIMIT_MEMLOCK): for keyward status and doctor. */
+/* False once a secret could not be locked into memory (RLIMIT_MEMLOCK): for keyward status and
+ * doctor. */
 bool secret_locking_works(void);
 
 #include "base/scope.h"

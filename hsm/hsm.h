@@ -1,15 +1,18 @@
 /*
- * The device. Opaque, behind a small table of operations; callers use the wrappers below, which check arguments and are the
- * place where tests listen. Today's driver: `pkcs11` (hsm/driver_pkcs11.c), any PKCS#11 library, run in a worker process of
- * its own (keyward-hsm) so that a library that crashes, hangs or loses its login costs a call and not the host.
+ * The device. Opaque, behind a small table of operations; callers use the wrappers below, which
+ * check arguments and are the place where tests listen. Today's driver: `pkcs11`
+ * (hsm/driver_pkcs11.c), any PKCS#11 library, run in a worker process of its own (keyward-hsm) so
+ * that a library that crashes, hangs or loses its login costs a call and not the host.
  *
- * Keys are named by a 16-byte id of ours (the HSM object's CKA_ID); handles of the HSM never leave the driver, so they
- * survive its restarts. All functions may be called from several threads; an hsm_op from one at a time.
+ * Keys are named by a 16-byte id of ours (the HSM object's CKA_ID); handles of the HSM never leave
+ * the driver, so they survive its restarts. All functions may be called from several threads; an
+ * hsm_op from one at a time.
  *
- * Return codes: the caller's errors pass through (CKR_DATA_LEN_RANGE, CKR_MECHANISM_INVALID, CKR_ENCRYPTED_DATA_INVALID,
- * CKR_SIGNATURE_INVALID, ...). The HSM's own troubles are repaired once (one new session, one re-login, one restart) and,
- * where that does not help, come back as CKR_DEVICE_ERROR (lost, hung, crashed) or CKR_DEVICE_MEMORY (busy), with a reason.
- * The HSM's PIN troubles are CKR_DEVICE_ERROR with a reason, and are not tried again until the next hsm_open():
+ * Return codes: the caller's errors pass through (CKR_DATA_LEN_RANGE, CKR_MECHANISM_INVALID,
+ * CKR_ENCRYPTED_DATA_INVALID, CKR_SIGNATURE_INVALID, ...). The HSM's own troubles are repaired once
+ * (one new session, one re-login, one restart) and, where that does not help, come back as
+ * CKR_DEVICE_ERROR (lost, hung, crashed) or CKR_DEVICE_MEMORY (busy), with a reason. The HSM's PIN
+ * troubles are CKR_DEVICE_ERROR with a reason, and are not tried again until the next hsm_open():
  * an HSM erases itself after a number of bad PINs.
  */
 #ifndef KEYWARD_HSM_HSM_H
@@ -32,28 +35,34 @@ struct local;
 
 /* Strings are borrowed during hsm_open() only. */
 struct hsm_config {
-    const char *worker;     /* path of keyward-hsm */
-    const char *module;     /* path of the HSM's PKCS#11 library */
-    const char *token;      /* token label */
-    /* Where the HSM's PIN comes from: a file's path (mode 0600 or less, owned by us or root; refused otherwise), or a p11-kit
-     * PIN source. Read by the worker: the PIN is never in this process. */
+    const char *worker; /* path of keyward-hsm */
+    const char *module; /* path of the HSM's PKCS#11 library */
+    const char *token;  /* token label */
+    /* Where the HSM's PIN comes from: a file's path (mode 0600 or less, owned by us or root;
+     * refused otherwise), or a p11-kit PIN source. Read by the worker: the PIN is never in this
+     * process. */
     const char *pin_source;
-    const char *state_dir;  /* folder (0700) for the login lock and the copy of SoftHSM's token metadata */
-    /* A SoftHSM token of our own, else NULL: its configuration file and the folder of its tokens. */
+    const char
+        *state_dir; /* folder (0700) for the login lock and the copy of SoftHSM's token metadata */
+    /* A SoftHSM token of our own, else NULL: its configuration file and the folder of its tokens.
+     */
     const char *softhsm_conf;
     const char *softhsm_tokens;
-    unsigned deadline_ms;   /* per call; the worker is killed and restarted past it. 0: 10,000 */
-    unsigned lanes;         /* most sessions open at once. 0: 8 */
+    unsigned deadline_ms; /* per call; the worker is killed and restarted past it. 0: 10,000 */
+    unsigned lanes;       /* most sessions open at once. 0: 8 */
 };
 
-/* Starts nothing yet that the caller must wait for twice: worker up, library loaded, logged in, self-test passed. */
+/* Starts nothing yet that the caller must wait for twice: worker up, library loaded, logged in,
+ * self-test passed. */
 MUST_CHECK CK_RV hsm_open(const struct hsm_config *config, struct local *local, struct hsm **ret);
 /* Ends the worker. NULL is fine. */
 void hsm_close(struct hsm *hsm);
-/* In a child after fork: forgets the parent's worker (closes our copies of its sockets, sends nothing) and frees. */
+/* In a child after fork: forgets the parent's worker (closes our copies of its sockets, sends
+ * nothing) and frees. */
 void hsm_abandon(struct hsm *hsm);
 
-/* Known-answer and liveness test: the token is there, its random source answers, a digest it computes is right. */
+/* Known-answer and liveness test: the token is there, its random source answers, a digest it
+ * computes is right. */
 MUST_CHECK CK_RV hsm_self_test(struct hsm *hsm);
 
 struct hsm_status {
@@ -61,13 +70,14 @@ struct hsm_status {
     char token[33];
     char serial[17];
     pid_t worker;
-    unsigned restarts;   /* of the worker since hsm_open() */
+    unsigned restarts; /* of the worker since hsm_open() */
     unsigned relogins;
     unsigned lanes_open;
 };
 MUST_CHECK CK_RV hsm_status(struct hsm *hsm, struct hsm_status *ret);
 
-/* True when a key of this kind can do this, directly or composed (a local digest, then the raw mechanism). */
+/* True when a key of this kind can do this, directly or composed (a local digest, then the raw
+ * mechanism). */
 bool hsm_offers(struct hsm *hsm, CK_MECHANISM_TYPE mechanism, CK_FLAGS use);
 
 enum hsm_key_kind { HSM_KEY_SECRET, HSM_KEY_PRIVATE };
@@ -84,12 +94,14 @@ struct hsm_key_spec {
     struct bytes curve;    /* EC, Edwards: DER of CKA_EC_PARAMS */
     struct bytes exponent; /* RSA public exponent, big-endian; empty: 65537 */
     bool session;          /* gone when this hsm is closed or its worker restarts */
-    bool sign, decrypt;    /* what the private or secret key may do in the HSM; the public halves follow */
+    bool sign,
+        decrypt; /* what the private or secret key may do in the HSM; the public halves follow */
 };
 
 /*
- * Generates in the HSM: sensitive, not extractable. For a key pair ret_spki gets the SubjectPublicKeyInfo (DER). Not repeated
- * blindly: on doubt the id is searched and the key found, or its remains destroyed. ret_spki may be NULL for secret keys.
+ * Generates in the HSM: sensitive, not extractable. For a key pair ret_spki gets the
+ * SubjectPublicKeyInfo (DER). Not repeated blindly: on doubt the id is searched and the key found,
+ * or its remains destroyed. ret_spki may be NULL for secret keys.
  */
 MUST_CHECK CK_RV hsm_generate(struct hsm *hsm, const struct hsm_key_spec *spec,
                               struct buf *ret_spki);
@@ -101,33 +113,35 @@ MUST_CHECK CK_RV hsm_random(struct hsm *hsm, uint8_t *out, size_t len);
 enum hsm_use { HSM_SIGN, HSM_VERIFY, HSM_ENCRYPT, HSM_DECRYPT };
 
 /*
- * One whole operation. in: data (sign, verify: the data; encrypt: plaintext; decrypt: ciphertext). signature: for
- * HSM_VERIFY only. out receives the result (cleared first, wiped on failure; the caller ends it with buf_release_secure).
- * Verification of a MAC and everything of secret keys is here; public-key operations are hsm/local.h's.
+ * One whole operation. in: data (sign, verify: the data; encrypt: plaintext; decrypt: ciphertext).
+ * signature: for HSM_VERIFY only. out receives the result (cleared first, wiped on failure; the
+ * caller ends it with buf_release_secure). Verification of a MAC and everything of secret keys is
+ * here; public-key operations are hsm/local.h's.
  */
 MUST_CHECK CK_RV hsm_run(struct hsm *hsm, enum hsm_use use, const struct hsm_key *key,
                          const CK_MECHANISM *mechanism, struct bytes in, struct bytes signature,
                          struct buf *out);
 
 /*
- * The same in parts. Hashed signatures keep no lane (local digest, one raw call at the end); ciphers and MACs pin a lane until
- * the end. A pinned lane that is lost ends the operation with CKR_DEVICE_ERROR. mechanism is copied, parameters included.
- * update: out gets what became available (may be nothing); NULL out for sign and verify.
- * final: signature for HSM_VERIFY only.
+ * The same in parts. Hashed signatures keep no lane (local digest, one raw call at the end);
+ * ciphers and MACs pin a lane until the end. A pinned lane that is lost ends the operation with
+ * CKR_DEVICE_ERROR. mechanism is copied, parameters included. update: out gets what became
+ * available (may be nothing); NULL out for sign and verify. final: signature for HSM_VERIFY only.
  */
 MUST_CHECK CK_RV hsm_begin(struct hsm *hsm, enum hsm_use use, const struct hsm_key *key,
                            const CK_MECHANISM *mechanism, struct hsm_op **ret);
 MUST_CHECK CK_RV hsm_update(struct hsm_op *op, struct bytes in, struct buf *out);
 MUST_CHECK CK_RV hsm_final(struct hsm_op *op, struct bytes signature, struct buf *out);
-/* Ends it wherever it stands (aborts on the HSM) and frees. NULL is fine; also after hsm_final(). */
+/* Ends it wherever it stands (aborts on the HSM) and frees. NULL is fine; also after hsm_final().
+ */
 void hsm_op_free(struct hsm_op *op);
 
 #include "base/scope.h"
 SCOPE_DEFINE(struct hsm, hsm_close)
 SCOPE_DEFINE(struct hsm_op, hsm_op_free)
 
-/* Making a SoftHSM token of our own: writes conf, initialises a token with this label and PINs. Runs softhsm's library in
- * a worker, never here. so_pin and pin are files (0600). */
+/* Making a SoftHSM token of our own: writes conf, initialises a token with this label and PINs.
+ * Runs softhsm's library in a worker, never here. so_pin and pin are files (0600). */
 MUST_CHECK CK_RV hsm_softhsm_create(const struct hsm_config *config, const char *so_pin_file);
 
 #endif

@@ -1,9 +1,11 @@
 /*
- * Crypto done here, by OpenSSL, in a library context of our own (the host's default context may lead back to us through a
- * pkcs11 provider). OpenSSL's error queue is left as found. No function here touches a private key of the vault:
- * digests, MACs under sealing keys, sealing of records, PIN hashing, random, and the public halves of key pairs.
+ * Crypto done here, by OpenSSL, in a library context of our own (the host's default context may
+ * lead back to us through a pkcs11 provider). OpenSSL's error queue is left as found. No function
+ * here touches a private key of the vault: digests, MACs under sealing keys, sealing of records,
+ * PIN hashing, random, and the public halves of key pairs.
  *
- * The only file that includes OpenSSL besides this room's driver: local.c. Thread-safe; objects from one thread at a time.
+ * The only file that includes OpenSSL besides this room's driver: local.c. Thread-safe; objects
+ * from one thread at a time.
  */
 #ifndef KEYWARD_HSM_LOCAL_H
 #define KEYWARD_HSM_LOCAL_H
@@ -18,7 +20,8 @@
 
 struct local;
 
-MUST_CHECK CK_RV local_new(struct local **ret); /* its own OSSL_LIB_CTX, default provider, no config file */
+MUST_CHECK CK_RV
+local_new(struct local **ret); /* its own OSSL_LIB_CTX, default provider, no config file */
 void local_free(struct local *local);
 /* Known answers for SHA-256, HMAC, AES-256-GCM, RSA verify, ECDSA verify. */
 MUST_CHECK CK_RV local_self_test(struct local *local);
@@ -49,11 +52,13 @@ MUST_CHECK CK_RV local_hmac_sha256(struct local *local, struct bytes key, struct
 MUST_CHECK CK_RV local_hkdf_sha256(struct local *local, struct bytes key, struct bytes info,
                                    uint8_t *out, size_t out_len);
 
-/* ---- sealing: AES-256-GCM, a fresh 96-bit random nonce per call. sealed = nonce(12) | ciphertext | tag(16) ---- */
+/* ---- sealing: AES-256-GCM, a fresh 96-bit random nonce per call. sealed = nonce(12) | ciphertext
+ * | tag(16) ---- */
 #define LOCAL_SEAL_OVERHEAD 28
 MUST_CHECK CK_RV local_seal(struct local *local, struct bytes key32, struct bytes aad,
                             struct bytes plain, struct buf *ret_sealed);
-/* CKR_ENCRYPTED_DATA_INVALID when key, aad or content do not fit together; ret_plain is then empty. */
+/* CKR_ENCRYPTED_DATA_INVALID when key, aad or content do not fit together; ret_plain is then empty.
+ */
 MUST_CHECK CK_RV local_unseal(struct local *local, struct bytes key32, struct bytes aad,
                               struct bytes sealed, struct buf *ret_plain);
 
@@ -64,16 +69,16 @@ bool local_equal(struct bytes a, struct bytes b); /* constant time over equal le
 
 /* ---- public keys, as SubjectPublicKeyInfo (DER) ---- */
 struct local_public {
-    CK_KEY_TYPE type;  /* CKK_RSA, CKK_EC, CKK_EC_EDWARDS */
-    CK_ULONG bits;     /* modulus bits; field bits of the curve */
+    CK_KEY_TYPE type;             /* CKK_RSA, CKK_EC, CKK_EC_EDWARDS */
+    CK_ULONG bits;                /* modulus bits; field bits of the curve */
     struct buf modulus, exponent; /* RSA, big-endian */
     struct buf params, point;     /* EC: DER of ECParameters; DER OCTET STRING of the point */
 };
 MUST_CHECK CK_RV local_public_parse(struct local *local, struct bytes spki,
                                     struct local_public *ret);
 void local_public_release(struct local_public *p);
-/* From PKCS#11's attributes. A point may be given raw or in its OCTET STRING. Off the curve, exponent even, modulus under
- * 1024 or over 16384 bits: CKR_ATTRIBUTE_VALUE_INVALID. */
+/* From PKCS#11's attributes. A point may be given raw or in its OCTET STRING. Off the curve,
+ * exponent even, modulus under 1024 or over 16384 bits: CKR_ATTRIBUTE_VALUE_INVALID. */
 MUST_CHECK CK_RV local_public_from_rsa(struct local *local, struct bytes modulus,
                                        struct bytes exponent, struct buf *ret_spki);
 MUST_CHECK CK_RV local_public_from_ec(struct local *local, CK_KEY_TYPE type, struct bytes params,
@@ -81,9 +86,10 @@ MUST_CHECK CK_RV local_public_from_ec(struct local *local, CK_KEY_TYPE type, str
 MUST_CHECK CK_RV local_public_to_pem(struct local *local, struct bytes spki, struct buf *ret_pem);
 
 /*
- * Verification in parts or whole, with the mechanisms of base/mech.h: RSA PKCS (raw: DigestInfo as data), hashed PKCS, PSS raw
- * and hashed, ECDSA raw and hashed (signature r | s of 2 * order bytes), EdDSA. CKR_SIGNATURE_INVALID,
- * CKR_SIGNATURE_LEN_RANGE, CKR_DATA_LEN_RANGE, CKR_MECHANISM_INVALID, CKR_KEY_TYPE_INCONSISTENT as the standard says.
+ * Verification in parts or whole, with the mechanisms of base/mech.h: RSA PKCS (raw: DigestInfo as
+ * data), hashed PKCS, PSS raw and hashed, ECDSA raw and hashed (signature r | s of 2 * order
+ * bytes), EdDSA. CKR_SIGNATURE_INVALID, CKR_SIGNATURE_LEN_RANGE, CKR_DATA_LEN_RANGE,
+ * CKR_MECHANISM_INVALID, CKR_KEY_TYPE_INCONSISTENT as the standard says.
  */
 MUST_CHECK CK_RV local_verify(struct local *local, struct bytes spki, const CK_MECHANISM *mechanism,
                               struct bytes data, struct bytes signature);

@@ -1,8 +1,10 @@
 /*
- * Policies: text of a strict subset of Cedar in, verdict out. Pure: no I/O, no clock, no allocation while deciding.
+ * Policies: text of a strict subset of Cedar in, verdict out. Pure: no I/O, no clock, no allocation
+ * while deciding.
  *
- * Source: the Cedar language reference (docs.cedarpolicy.com, "Syntax", "Authorization"). One deliberate difference, on the
- * strict side: a policy whose evaluation errs makes the answer deny (Cedar skips it). Default deny; forbid beats permit.
+ * Source: the Cedar language reference (docs.cedarpolicy.com, "Syntax", "Authorization"). One
+ * deliberate difference, on the strict side: a policy whose evaluation errs makes the answer deny
+ * (Cedar skips it). Default deny; forbid beats permit.
  */
 #ifndef KEYWARD_POLICY_POLICY_H
 #define KEYWARD_POLICY_POLICY_H
@@ -14,7 +16,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* ---- values: what requests are made of, and what evaluation works on. Everything is borrowed. ---- */
+/* ---- values: what requests are made of, and what evaluation works on. Everything is borrowed.
+ * ---- */
 
 enum policy_kind {
     POLICY_BOOL,
@@ -65,8 +68,8 @@ struct policy_entity {
 struct policy_request {
     struct policy_uid principal, action, resource;
     struct policy_value context; /* POLICY_RECORD */
-    /* Entities that may be asked for parents or attributes, sorted by type, then id. One not listed has no ancestors, and no
-     * attributes: reading one errs, `has` is false (as in Cedar). */
+    /* Entities that may be asked for parents or attributes, sorted by type, then id. One not listed
+     * has no ancestors, and no attributes: reading one errs, `has` is false (as in Cedar). */
     const struct policy_entity *entities;
     size_t entity_count;
 };
@@ -82,35 +85,37 @@ struct policy_source {
 };
 
 struct policy_error {
-    const char *source; /* the source's name, borrowed */
+    const char *source;    /* the source's name, borrowed */
     unsigned line, column; /* from 1; column counts bytes; 0 when about the whole text */
     char message[256];
 };
 
 /* Limits: beyond them loading fails with a clear message. */
-#define POLICY_TEXT_MAX    (16U << 20) /* bytes in all sources */
-#define POLICY_DEPTH_MAX   64U         /* nesting of expressions */
-#define POLICY_COUNT_MAX   200000U     /* policies */
+#define POLICY_TEXT_MAX  (16U << 20) /* bytes in all sources */
+#define POLICY_DEPTH_MAX 64U         /* nesting of expressions */
+#define POLICY_COUNT_MAX 200000U     /* policies */
 
 /*
- * Parses and compiles. CKR_OK and *ret (the caller's, policy_free), or CKR_ARGUMENTS_BAD and *ret_error, or CKR_HOST_MEMORY.
- * Templates (?principal) are refused with a message that says so. ids: the @id("...") annotation, else "policyN" counted from
- * 0 within its source; two policies of one id in a set are an error.
+ * Parses and compiles. CKR_OK and *ret (the caller's, policy_free), or CKR_ARGUMENTS_BAD and
+ * *ret_error, or CKR_HOST_MEMORY. Templates (?principal) are refused with a message that says so.
+ * ids: the @id("...") annotation, else "policyN" counted from 0 within its source; two policies of
+ * one id in a set are an error.
  */
-MUST_CHECK CK_RV policy_load(const struct policy_source *sources, size_t count,
-                             struct policy **ret, struct policy_error *ret_error);
+MUST_CHECK CK_RV policy_load(const struct policy_source *sources, size_t count, struct policy **ret,
+                             struct policy_error *ret_error);
 void policy_free(struct policy *policy);
 
 size_t policy_count(const struct policy *policy);
-const char *policy_id(const struct policy *policy, size_t index);    /* with its prefix */
+const char *policy_id(const struct policy *policy, size_t index); /* with its prefix */
 bool policy_is_forbid(const struct policy *policy, size_t index);
 /* Value of an annotation, NULL when the policy has none of that name. */
 const char *policy_annotation(const struct policy *policy, size_t index, const char *name);
 
 /*
- * Checks every policy of a loaded set against keyward's schema (policy/schema.h): entity types, actions, attribute names and the types
- * of every operator's operands, with `has` guards honoured for optional attributes. Returns how many errors were found and
- * fills the first max of them (sorted by place).
+ * Checks every policy of a loaded set against keyward's schema (policy/schema.h): entity types,
+ * actions, attribute names and the types of every operator's operands, with `has` guards honoured
+ * for optional attributes. Returns how many errors were found and fills the first max of them
+ * (sorted by place).
  */
 size_t policy_check(const struct policy *policy, struct policy_error *errors, size_t max);
 
@@ -118,8 +123,9 @@ size_t policy_check(const struct policy *policy, struct policy_error *errors, si
 
 struct policy_verdict {
     bool allow;
-    /* The policies that made the answer, ascending. allow: the permits that held. deny: the forbids that held; when none held but some
-     * policy erred, those that erred; empty for the default deny. At most max of them are stored. */
+    /* The policies that made the answer, ascending. allow: the permits that held. deny: the forbids
+     * that held; when none held but some policy erred, those that erred; empty for the default
+     * deny. At most max of them are stored. */
     uint32_t *reasons;
     size_t max;          /* set by the caller, with room in reasons */
     size_t reason_count; /* as many as there are, stored or not */
@@ -131,15 +137,16 @@ struct policy_verdict {
 };
 
 /*
- * Decides. Bounded: linear in the policies that could apply, with the constant stack POLICY_DEPTH_MAX allows. Thread-safe; no
- * allocation, lock, clock or I/O. A NULL policy denies.
+ * Decides. Bounded: linear in the policies that could apply, with the constant stack
+ * POLICY_DEPTH_MAX allows. Thread-safe; no allocation, lock, clock or I/O. A NULL policy denies.
  */
 void policy_decide(const struct policy *policy, const struct policy_request *request,
                    struct policy_verdict *verdict);
 
 /*
- * True when some permit names this principal, or an ancestor of it, in its scope (== or in; not an open scope) for this action,
- * whatever its conditions say: "the policy knows this caller without a login".
+ * True when some permit names this principal, or an ancestor of it, in its scope (== or in; not an
+ * open scope) for this action, whatever its conditions say: "the policy knows this caller without a
+ * login".
  */
 bool policy_names_principal(const struct policy *policy, const struct policy_request *request);
 

@@ -1,13 +1,15 @@
 /*
- * keyward's vocabulary: the entity types, actions, action groups and attributes that vault policies may speak of.
- * One table (schema.c); the checker, the gate, docs/PERMISSIONS.md and the Cedar schema in docs/ derive from it.
+ * keyward's vocabulary: the entity types, actions, action groups and attributes that vault policies
+ * may speak of. One table (schema.c); the checker, the gate, docs/PERMISSIONS.md and the Cedar
+ * schema in docs/ derive from it.
  */
 #ifndef KEYWARD_POLICY_SCHEMA_H
 #define KEYWARD_POLICY_SCHEMA_H
 
 #include "policy/policy.h"
 
-/* Every action there is. The Cedar id is the name in lower camel case: ACTION_GET_SECRET is Action::"getSecret". */
+/* Every action there is. The Cedar id is the name in lower camel case: ACTION_GET_SECRET is
+ * Action::"getSecret". */
 enum action {
     /* data plane: using keys */
     ACTION_SIGN,
@@ -18,11 +20,11 @@ enum action {
     ACTION_UNWRAP_KEY,
     ACTION_DERIVE,
     ACTION_RELEASE,
-    ACTION_DIGEST,        /* of data, or of a secret key's value */
+    ACTION_DIGEST, /* of data, or of a secret key's value */
     ACTION_RANDOM,
     /* data plane: reading and keeping objects */
-    ACTION_LIST,          /* it is found, its public attributes may be read */
-    ACTION_GET,           /* its value: public key, certificate, data */
+    ACTION_LIST, /* it is found, its public attributes may be read */
+    ACTION_GET,  /* its value: public key, certificate, data */
     ACTION_GET_SECRET,
     ACTION_SET_SECRET,
     ACTION_CREATE,
@@ -36,7 +38,7 @@ enum action {
     ACTION_RESTORE,
     /* sessions */
     ACTION_LOGIN,
-    ACTION_CHANGE_PIN,    /* one's own */
+    ACTION_CHANGE_PIN, /* one's own */
     /* control plane */
     ACTION_CREATE_VAULT,
     ACTION_LIST_VAULT,
@@ -45,11 +47,11 @@ enum action {
     ACTION_INIT_TOKEN,
     ACTION_ADD_USER,
     ACTION_LIST_USER,
-    ACTION_SET_PIN,       /* another's, or the first one */
+    ACTION_SET_PIN, /* another's, or the first one */
     ACTION_UNLOCK_USER,
     ACTION_REMOVE_USER,
     ACTION_APPLY_POLICY,
-    ACTION_READ_POLICY,   /* show and explain */
+    ACTION_READ_POLICY, /* show and explain */
     ACTION_READ_LOG,
     ACTION_VERIFY_LOG,
     ACTION_READ_STATUS,
@@ -83,19 +85,18 @@ const char *const *schema_roles(void);
 
 /*
  * Entity types and attributes (as the checker knows them):
- *   principals: Unix, UnixGroup, User, Group, Cert, Token. No attributes. Unix in UnixGroup; any in Group.
- *   resources:  Vault  { name: String, protection: String }
- *               Key, Certificate, Secret  (in Vault)
- *                      { name: String, type: String ("rsa", "ec", "ed25519", "aes", "hmac", "x509", "data", ...),
- *                        class: String ("private", "public", "secret", "certificate", "data"), size: Long (bits; 0 where it has no meaning),
- *                        protection: String ("hsm", "software", "none"), state: String, version: Long,
- *                        private: Bool, token: Bool, tags: Record (open: any name, String; reading needs `has`) }
- *   context, every request:
- *               via: String ("pkcs11", "admin"), function: String ("C_SignInit"), now: Long (seconds since 1970),
- *               loggedIn: Bool, readWrite: Bool
- *     optional: mechanism: String ("CKM_ECDSA_SHA256"), hash: String ("CKM_SHA256"), saltLength: Long, vault: String
- * The entity uid of an object is Key::"VAULT/NAME" (NAME is its label; an object without a label uses its unique id); of a vault
- * Vault::"NAME"; of the control plane outside any vault Vault::"" .
+ *   principals: Unix, UnixGroup, User, Group, Cert, Token. No attributes. Unix in UnixGroup; any in
+ * Group. resources:  Vault  { name: String, protection: String } Key, Certificate, Secret  (in
+ * Vault) { name: String, type: String ("rsa", "ec", "ed25519", "aes", "hmac", "x509", "data", ...),
+ *                        class: String ("private", "public", "secret", "certificate", "data"),
+ * size: Long (bits; 0 where it has no meaning), protection: String ("hsm", "software", "none"),
+ * state: String, version: Long, private: Bool, token: Bool, tags: Record (open: any name, String;
+ * reading needs `has`) } context, every request: via: String ("pkcs11", "admin"), function: String
+ * ("C_SignInit"), now: Long (seconds since 1970), loggedIn: Bool, readWrite: Bool optional:
+ * mechanism: String ("CKM_ECDSA_SHA256"), hash: String ("CKM_SHA256"), saltLength: Long, vault:
+ * String The entity uid of an object is Key::"VAULT/NAME" (NAME is its label; an object without a
+ * label uses its unique id); of a vault Vault::"NAME"; of the control plane outside any vault
+ * Vault::"" .
  */
 
 #endif

@@ -1,6 +1,6 @@
 /*
- * Objects of a vault, in the store. An object is a list of attributes (what PKCS#11 sees) and what a vault adds: version, state, dates,
- * protection, the HSM's key id.
+ * Objects of a vault, in the store. An object is a list of attributes (what PKCS#11 sees) and what
+ * a vault adds: version, state, dates, protection, the HSM's key id.
  */
 #ifndef KEYWARD_VAULT_OBJECT_H
 #define KEYWARD_VAULT_OBJECT_H
@@ -17,26 +17,27 @@ enum object_state {
 };
 
 struct object {
-    uint8_t id[OBJECT_ID_LEN];     /* random; CKA_UNIQUE_ID is its hex */
+    uint8_t id[OBJECT_ID_LEN]; /* random; CKA_UNIQUE_ID is its hex */
     uint8_t vault[VAULT_ID_LEN];
-    uint64_t generation;           /* of this record: grows with each write */
+    uint64_t generation; /* of this record: grows with each write */
     CK_OBJECT_CLASS cls;
-    struct attrs attrs;            /* all PKCS#11 attributes but the vault's own; CKA_LABEL, CKA_ID, CKA_CLASS among them */
-    uint64_t version;              /* of its name, from 1 */
+    struct attrs attrs; /* all PKCS#11 attributes but the vault's own; CKA_LABEL, CKA_ID, CKA_CLASS
+                           among them */
+    uint64_t version;   /* of its name, from 1 */
     enum object_state state;
-    int64_t created, updated;      /* seconds since 1970 */
-    int64_t deleted_at;            /* 0: not deleted */
-    int64_t not_before, expires;   /* seconds since 1970; 0: none */
-    enum protection protection;    /* meaningful for private and secret keys */
+    int64_t created, updated;    /* seconds since 1970 */
+    int64_t deleted_at;          /* 0: not deleted */
+    int64_t not_before, expires; /* seconds since 1970; 0: none */
+    enum protection protection;  /* meaningful for private and secret keys */
     bool has_hsm_key;
-    struct hsm_key hsm_key;        /* where has_hsm_key */
+    struct hsm_key hsm_key; /* where has_hsm_key */
 };
 
 void object_release(struct object *object); /* the contents, not the struct */
 MUST_CHECK CK_RV object_copy(struct object *to, const struct object *from);
 
-/* Writes new objects (one or, for a key pair, two) in one transaction: all or nothing. ids are the caller's (random), generation is
- * set here. */
+/* Writes new objects (one or, for a key pair, two) in one transaction: all or nothing. ids are the
+ * caller's (random), generation is set here. */
 MUST_CHECK CK_RV object_insert(struct store *store, struct object *const *objects, size_t count);
 /* CKR_OBJECT_HANDLE_INVALID when there is none. Deleted objects are returned with their state. */
 MUST_CHECK CK_RV object_get(struct store *store, const struct vault_info *vault,
@@ -47,7 +48,8 @@ MUST_CHECK CK_RV object_update(struct store *store, struct object *object);
 MUST_CHECK CK_RV object_purge(struct store *store, const struct vault_info *vault,
                               const uint8_t id[static OBJECT_ID_LEN]);
 
-/* What to look for. Absent members match all. label and id go by index: cost does not grow with the vault. */
+/* What to look for. Absent members match all. label and id go by index: cost does not grow with the
+ * vault. */
 struct object_query {
     bool has_label, has_id, has_class;
     struct bytes label, id;
@@ -56,8 +58,8 @@ struct object_query {
 };
 
 /*
- * Calls each for every object that matches, in order of creation, until it returns false. The object is borrowed during the call;
- * each may not call the store.
+ * Calls each for every object that matches, in order of creation, until it returns false. The
+ * object is borrowed during the call; each may not call the store.
  */
 MUST_CHECK CK_RV object_find(struct store *store, const struct vault_info *vault,
                              const struct object_query *query,

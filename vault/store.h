@@ -1,16 +1,20 @@
 /*
- * The store: one SQLite file a home, records sealed at rest. What is on disk: random ids, keyed hashes, sealed records, wrapped
- * keys. No label, user name, policy text or attribute can be read from it.
+ * The store: one SQLite file a home, records sealed at rest. What is on disk: random ids, keyed
+ * hashes, sealed records, wrapped keys. No label, user name, policy text or attribute can be read
+ * from it.
  *
- * Keys. The home has a KEK in the HSM (AES-256, generated there, never leaves); it wraps the home's data key (vault index, home policy). Every vault has
- * a KEK of its own in the HSM; it wraps the vault's data key. From a data key are derived (HKDF, by label): the sealing key, the lookup
- * key, the key for digests in the log. Data keys are unwrapped on first use and live in struct secret.
+ * Keys. The home has a KEK in the HSM (AES-256, generated there, never leaves); it wraps the home's
+ * data key (vault index, home policy). Every vault has a KEK of its own in the HSM; it wraps the
+ * vault's data key. From a data key are derived (HKDF, by label): the sealing key, the lookup key,
+ * the key for digests in the log. Data keys are unwrapped on first use and live in struct secret.
  *
- * Records are DER (vault/keyward.asn, libtasn1) sealed with AES-256-GCM; associated data = kind | vault | object | version | generation,
- * so rows cannot be swapped, moved or rolled back one by one.
+ * Records are DER (vault/keyward.asn, libtasn1) sealed with AES-256-GCM; associated data = kind |
+ * vault | object | version | generation, so rows cannot be swapped, moved or rolled back one by
+ * one.
  *
- * Processes. Rollback journal (never WAL), synchronous=FULL, BEGIN IMMEDIATE for writes, busy time-out 5 s. One connection a process,
- * under the store's lock: all functions may be called from several threads. After fork: store_abandon() in the child.
+ * Processes. Rollback journal (never WAL), synchronous=FULL, BEGIN IMMEDIATE for writes, busy
+ * time-out 5 s. One connection a process, under the store's lock: all functions may be called from
+ * several threads. After fork: store_abandon() in the child.
  */
 #ifndef KEYWARD_VAULT_STORE_H
 #define KEYWARD_VAULT_STORE_H
@@ -28,17 +32,18 @@
 struct store;
 
 struct store_config {
-    const char *path;      /* $KEYWARD_HOME/store.db; copied */
-    const char *lock_dir;  /* folder for login locks, 0700; copied */
-    struct hsm *hsm;       /* outlives the store */
-    struct local *local;   /* outlives the store */
+    const char *path;     /* $KEYWARD_HOME/store.db; copied */
+    const char *lock_dir; /* folder for login locks, 0700; copied */
+    struct hsm *hsm;      /* outlives the store */
+    struct local *local;  /* outlives the store */
     const struct clock *clock;
 };
 
-/* Makes the file (0600), the home KEK in the HSM and the wrapped home data key. CKR_ACTION_PROHIBITED when the file is
- * there. On failure nothing is left behind. */
+/* Makes the file (0600), the home KEK in the HSM and the wrapped home data key.
+ * CKR_ACTION_PROHIBITED when the file is there. On failure nothing is left behind. */
 MUST_CHECK CK_RV store_create(const struct store_config *config);
-/* Opens and unwraps the home's data key. Wrong KEK, foreign HSM, damaged or newer file: CKR_DEVICE_ERROR with a reason. */
+/* Opens and unwraps the home's data key. Wrong KEK, foreign HSM, damaged or newer file:
+ * CKR_DEVICE_ERROR with a reason. */
 MUST_CHECK CK_RV store_open(const struct store_config *config, struct store **ret);
 void store_close(struct store *store);
 void store_abandon(struct store *store);
@@ -46,11 +51,12 @@ void store_abandon(struct store *store);
 /* A number that changes whenever any process committed anything. A few microseconds. Non-zero. */
 MUST_CHECK CK_RV store_generation(struct store *store, uint64_t *ret);
 
-/* PRAGMA quick_check and every record unsealed once: for doctor. CKR_OK and a count, or a reason that names the table and row. */
+/* PRAGMA quick_check and every record unsealed once: for doctor. CKR_OK and a count, or a reason
+ * that names the table and row. */
 MUST_CHECK CK_RV store_check(struct store *store, uint64_t *ret_records);
 
-/* A small named value under the home's key ("policy" is the home policy, "log-key" the log's public key and HSM id). Absent: CKR_OK
- * and an empty value. Names are compile-time words of ours. */
+/* A small named value under the home's key ("policy" is the home policy, "log-key" the log's public
+ * key and HSM id). Absent: CKR_OK and an empty value. Names are compile-time words of ours. */
 MUST_CHECK CK_RV store_get_home(struct store *store, const char *name, struct buf *ret);
 MUST_CHECK CK_RV store_set_home(struct store *store, const char *name, struct bytes value);
 

@@ -1,31 +1,34 @@
 /*
- * Vaults, their users and policies, in the store. Reads copy out; the caller releases. Writes are one durable transaction each.
+ * Vaults, their users and policies, in the store. Reads copy out; the caller releases. Writes are
+ * one durable transaction each.
  */
 #ifndef KEYWARD_VAULT_VAULT_H
 #define KEYWARD_VAULT_VAULT_H
 
 #include "vault/store.h"
 
-#define VAULT_ID_LEN   16
-#define VAULT_NAME_MAX 32 /* a token label: 1..32 bytes of [A-Za-z0-9._-], not beginning with '-' or '.' */
-#define USER_NAME_MAX  64 /* 1..64 bytes of [A-Za-z0-9._@-]; "so" is the security officer and reserved */
-#define PIN_MIN        4  /* bytes */
-#define PIN_MAX        255
-#define PIN_TRIES      10 /* failures until locked */
+#define VAULT_ID_LEN 16
+#define VAULT_NAME_MAX                                                                             \
+    32 /* a token label: 1..32 bytes of [A-Za-z0-9._-], not beginning with '-' or '.' */
+#define USER_NAME_MAX                                                                              \
+    64              /* 1..64 bytes of [A-Za-z0-9._@-]; "so" is the security officer and reserved */
+#define PIN_MIN   4 /* bytes */
+#define PIN_MAX   255
+#define PIN_TRIES 10 /* failures until locked */
 
 enum protection { PROTECTION_HSM, PROTECTION_SOFTWARE };
 
 struct vault_info {
     uint8_t id[VAULT_ID_LEN];
     char name[VAULT_NAME_MAX + 1];
-    CK_SLOT_ID slot;             /* from 1, never given twice in a home */
-    enum protection protection;  /* default for new keys */
-    int64_t created;             /* seconds since 1970 */
-    int64_t retention;           /* seconds a deleted object can be recovered; default 90 days */
+    CK_SLOT_ID slot;            /* from 1, never given twice in a home */
+    enum protection protection; /* default for new keys */
+    int64_t created;            /* seconds since 1970 */
+    int64_t retention;          /* seconds a deleted object can be recovered; default 90 days */
     bool purge_protection;
     char default_user[USER_NAME_MAX + 1]; /* "" when there is none */
-    uint8_t log_key[32];         /* key of the digests in the log */
-    uint64_t generation;         /* of this record */
+    uint8_t log_key[32];                  /* key of the digests in the log */
+    uint64_t generation;                  /* of this record */
 };
 
 struct vault_spec {
@@ -38,7 +41,8 @@ struct vault_spec {
 bool vault_name_is_valid(const char *name);
 bool user_name_is_valid(const char *name);
 
-/* Makes the vault's KEK in the HSM, its data key, its record. CKR_ACTION_PROHIBITED when the name is taken. */
+/* Makes the vault's KEK in the HSM, its data key, its record. CKR_ACTION_PROHIBITED when the name
+ * is taken. */
 MUST_CHECK CK_RV vault_create(struct store *store, const struct vault_spec *spec,
                               struct vault_info *ret);
 /* Sorted by slot. The caller frees *ret. */
@@ -46,8 +50,9 @@ MUST_CHECK CK_RV vault_list(struct store *store, struct vault_info **ret, size_t
 /* By name or slot: CKR_OK, or CKR_SLOT_ID_INVALID when there is none. */
 MUST_CHECK CK_RV vault_get(struct store *store, const char *name, struct vault_info *ret);
 MUST_CHECK CK_RV vault_get_slot(struct store *store, CK_SLOT_ID slot, struct vault_info *ret);
-/* Renames (NULL: keeps) and writes protection, retention, purge_protection, default_user. CKR_FUNCTION_REJECTED when info->generation is no longer the
- * record's (somebody else changed it). */
+/* Renames (NULL: keeps) and writes protection, retention, purge_protection, default_user.
+ * CKR_FUNCTION_REJECTED when info->generation is no longer the record's (somebody else changed it).
+ */
 MUST_CHECK CK_RV vault_update(struct store *store, const struct vault_info *info,
                               const char *new_name);
 
@@ -62,10 +67,11 @@ struct user_info {
     unsigned failures; /* since the last good PIN */
     bool locked;       /* failures >= PIN_TRIES */
     bool has_pin;
-    int64_t created;   /* seconds since 1970 */
+    int64_t created; /* seconds since 1970 */
 };
 
-/* "so" too. CKR_ACTION_PROHIBITED when the name is taken; CKR_PIN_LEN_RANGE, CKR_PIN_INVALID (a NUL byte) for a bad PIN. */
+/* "so" too. CKR_ACTION_PROHIBITED when the name is taken; CKR_PIN_LEN_RANGE, CKR_PIN_INVALID (a NUL
+ * byte) for a bad PIN. */
 MUST_CHECK CK_RV user_add(struct store *store, const struct vault_info *vault, const char *name,
                           struct bytes pin);
 /* Sorted by name. The caller frees *ret. */
@@ -80,9 +86,10 @@ MUST_CHECK CK_RV user_set_pin(struct store *store, const struct vault_info *vaul
 MUST_CHECK CK_RV user_unlock(struct store *store, const struct vault_info *vault, const char *name);
 MUST_CHECK CK_RV user_remove(struct store *store, const struct vault_info *vault, const char *name);
 /*
- * One try: CKR_OK, CKR_PIN_INCORRECT, CKR_PIN_LOCKED, CKR_USER_PIN_NOT_INITIALIZED. The failure is on disk before the PIN is looked
- * at, so no kill buys a free try; tries on one user are serialised over all processes (flock), so many good logins at once
- * never lock anybody out. A locked user is refused without looking at the PIN. An unknown user costs the same time.
+ * One try: CKR_OK, CKR_PIN_INCORRECT, CKR_PIN_LOCKED, CKR_USER_PIN_NOT_INITIALIZED. The failure is
+ * on disk before the PIN is looked at, so no kill buys a free try; tries on one user are serialised
+ * over all processes (flock), so many good logins at once never lock anybody out. A locked user is
+ * refused without looking at the PIN. An unknown user costs the same time.
  */
 MUST_CHECK CK_RV user_verify(struct store *store, const struct vault_info *vault, const char *name,
                              struct bytes pin);

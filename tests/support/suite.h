@@ -19,13 +19,22 @@
 
 struct suite_case {
     const TTest *test;
-    int loop_end;   /* loop test over _i = 0..loop_end-1; 0: once */
-    int timeout_s;  /* 0: 30 */
+    int loop_end;  /* loop test over _i = 0..loop_end-1; 0: once */
+    int timeout_s; /* 0: 30 */
 };
 
-#define CASE(fn)            {.test = (fn)}
-#define CASE_LOOP(fn, n)    {.test = (fn), .loop_end = (n)}
-#define CASE_SLOW(fn, secs) {.test = (fn), .timeout_s = (secs)}
+#define CASE(fn)                                                                                   \
+    {                                                                                              \
+        .test = (fn)                                                                               \
+    }
+#define CASE_LOOP(fn, n)                                                                           \
+    {                                                                                              \
+        .test = (fn), .loop_end = (n)                                                              \
+    }
+#define CASE_SLOW(fn, secs)                                                                        \
+    {                                                                                              \
+        .test = (fn), .timeout_s = (secs)                                                          \
+    }
 
 /* Returns main's status: 0 also when tests failed (TAP says so), 1 when the suite could not run. */
 int suite_run(const char *name, const struct suite_case *cases, size_t count);

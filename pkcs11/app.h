@@ -1,0 +1,108 @@
+/*
+ * One application instance: who it is, its sessions, its logins, its object handles. In-process
+ * there is one (module.c); the server will have one a connection.
+ *
+ * Locks, in the order they are taken: session->lock (one call at a time in a session), then
+ * app->lock (the tables), then the engine's own.
+ */
+#ifndef KEYWARD_PKCS11_APP_H
+#define KEYWARD_PKCS11_APP_H
+
+#include "pkcs11/engine.h"
+#include "vault/object.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <sys/types.h>
+
+#define APP_ID_LEN       16 /* hex digits */
+#define APP_SESSIONS_MAX 65536U
+#define APP_GROUPS_MAX   64
+
+struct operation; /* pkcs11/operation.h */
+struct search;    /* pkcs11/search.h */
+
+enum operation_kind {
+    OPERATION_DIGEST,
+    OPERATION_SIGN,
+    OPERATION_VERIFY,
+    OPERATION_ENCRYPT,
+    OPERATION_DECRYPT,
+    OPERATION_KINDS
+};
+
+enum login_kind { LOGIN_NONE, LOGIN_USER, LOGIN_SO };
+
+/* Login state of one slot: PKCS#11 shares it between all sessions of an application with that
+ * token. */
+struct login {
+    CK_SLOT_ID slot;
+    enum login_kind kind;
+    char name[USER_NAME_MAX + 1]; /* "so" for LOGIN_SO */
+};
+
+struct session {
+    CK_SESSION_HANDLE handle;
+    CK_SLOT_ID slot;
+    CK_FLAGS flags;        /* CKF_RW_SESSION | CKF_SERIAL_SESSION */
+    CK_ULONG device_error; /* number of the rule that refused last (from 1), 0: none */
+    pthread_mutex_t lock;  /* held by the call that works in it */
+    unsigned refs;         /* the table's and running calls'; guarded by app->lock */
+    bool closed;           /* guarded by app->lock */
+    struct operation *operations[OPERATION_KINDS]; /* guarded by lock */
+    struct search *search;                         /* guarded by lock */
+};
+
+/* An object in use: decoded once, shared by count, never changed. */
+struct held {
+    struct object object;
+    atomic_uint refs;
+    CK_SESSION_HANDLE session; /* the session that owns a session object; 0: token object */
+};
+
+struct app {
+    struct engine *engine; /* NULL where no home is configured: no slots */
+    char id[APP_ID_LEN + 1];
+    pid_t pid;
+    uid_t uid;
+    char *exe;
+    char *unix_name;                   /* name of uid, or its number */
+    char *unix_groups[APP_GROUPS_MAX]; /* names, sorted, NULL past the last */
+    size_t unix_group_count;
+    pthread_mutex_t lock; /* guards all below */
+    struct session **sessions;
+    size_t session_count, session_cap;
+    CK_SESSION_HANDLE next_session;
+    struct login *logins;
+    size_t login_count;
+    struct handles *handles; /* pkcs11/handles.h */
+};
+
+/* home NULL: an app without slots. */
+MUST_CHECK CK_RV app_new(const char *home, const char *worker, struct app **ret);
+void app_free(struct app *app);    /* sessions closed, engine freed */
+void app_abandon(struct app *app); /* in a child after fork */
+
+/* ---- sessions ---- */
+MUST_CHECK CK_RV app_session_open(struct app *app, CK_SLOT_ID slot, CK_FLAGS flags,
+                                  CK_SESSION_HANDLE *ret);
+/* Finds and locks; CKR_SESSION_HANDLE_INVALID. Give back with app_session_leave(). */
+MUST_CHECK CK_RV app_session_enter(struct app *app, CK_SESSION_HANDLE handle, struct session **ret);
+void app_session_leave(struct app *app, struct session *session);
+/* Closes: operations ended, session objects destroyed; the last session of a slot ends its login.
+ */
+MUST_CHECK CK_RV app_session_close(struct app *app, CK_SESSION_HANDLE handle);
+void app_session_close_all(struct app *app, CK_SLOT_ID slot);
+/* Sessions open with the slot; read-write ones only when rw. */
+size_t app_session_count(struct app *app, CK_SLOT_ID slot, bool rw);
+
+/* ---- logins ---- */
+void app_login_get(struct app *app, CK_SLOT_ID slot,
+                   struct login *ret); /* kind LOGIN_NONE when none */
+MUST_CHECK CK_RV app_login_set(struct app *app, const struct login *login);
+void app_login_clear(struct app *app, CK_SLOT_ID slot);
+
+/* CKS_* of a session. */
+CK_STATE app_session_state(struct app *app, const struct session *session);
+
+#endif

@@ -1,0 +1,141 @@
+/*
+ * The call table and the one shape of every entry point:
+ *
+ *   struct run run;
+ *   CK_RV rv = call_enter(&run, CALL_SIGN, session);
+ *   if (rv == CKR_OK)
+ *       rv = sign(&run, ...);
+ *   return call_leave(&run, rv);
+ *
+ * enter: application alive, same process, engine awake, session or slot there, session locked.
+ * leave: the record is written, then the results are copied to the caller, then everything is let
+ * go. What has no row cannot be called.
+ */
+#ifndef KEYWARD_PKCS11_CALL_H
+#define KEYWARD_PKCS11_CALL_H
+
+#include "pkcs11/app.h"
+#include "pkcs11/gate.h"
+
+/* One name a row of call.c's table, in the standard's order. */
+enum call_id {
+    CALL_GET_INFO,
+    CALL_GET_SLOT_LIST,
+    CALL_GET_SLOT_INFO,
+    CALL_GET_TOKEN_INFO,
+    CALL_GET_MECHANISM_LIST,
+    CALL_GET_MECHANISM_INFO,
+    CALL_INIT_TOKEN,
+    CALL_INIT_PIN,
+    CALL_SET_PIN,
+    CALL_OPEN_SESSION,
+    CALL_CLOSE_SESSION,
+    CALL_CLOSE_ALL_SESSIONS,
+    CALL_GET_SESSION_INFO,
+    CALL_LOGIN,
+    CALL_LOGOUT,
+    CALL_CREATE_OBJECT,
+    CALL_DESTROY_OBJECT,
+    CALL_GET_OBJECT_SIZE,
+    CALL_GET_ATTRIBUTE_VALUE,
+    CALL_SET_ATTRIBUTE_VALUE,
+    CALL_FIND_OBJECTS_INIT,
+    CALL_FIND_OBJECTS,
+    CALL_FIND_OBJECTS_FINAL,
+    CALL_ENCRYPT_INIT,
+    CALL_ENCRYPT,
+    CALL_ENCRYPT_UPDATE,
+    CALL_ENCRYPT_FINAL,
+    CALL_DECRYPT_INIT,
+    CALL_DECRYPT,
+    CALL_DECRYPT_UPDATE,
+    CALL_DECRYPT_FINAL,
+    CALL_DIGEST_INIT,
+    CALL_DIGEST,
+    CALL_DIGEST_UPDATE,
+    CALL_DIGEST_KEY,
+    CALL_DIGEST_FINAL,
+    CALL_SIGN_INIT,
+    CALL_SIGN,
+    CALL_SIGN_UPDATE,
+    CALL_SIGN_FINAL,
+    CALL_VERIFY_INIT,
+    CALL_VERIFY,
+    CALL_VERIFY_UPDATE,
+    CALL_VERIFY_FINAL,
+    CALL_GENERATE_KEY,
+    CALL_GENERATE_KEY_PAIR,
+    CALL_SEED_RANDOM,
+    CALL_GENERATE_RANDOM,
+    CALL_GET_FUNCTION_STATUS,
+    CALL_CANCEL_FUNCTION,
+    CALL_WAIT_FOR_SLOT_EVENT,
+    CALL_ADMIN, /* a verb of the vendor interface: run.verb names it */
+    CALL_COUNT
+};
+
+enum call_needs {
+    CALL_NEEDS_APP = 0,  /* C_Initialize was called in this process */
+    CALL_NEEDS_HOME = 1, /* and a home is configured, its engine awake */
+    CALL_NEEDS_SLOT,     /* the argument is a slot id: run->vault is its vault */
+    CALL_NEEDS_SESSION,  /* the argument is a session handle: run->session is locked, run->vault its
+                            vault */
+};
+
+struct call {
+    const char *name; /* "C_SignInit" */
+    enum call_needs needs;
+};
+
+#define RUN_OUTPUTS_MAX 2
+
+/* A result waiting for its record. */
+struct run_output {
+    CK_BYTE_PTR dest;      /* where the caller wants the bytes, NULL: none */
+    CK_ULONG_PTR dest_len; /* set to the bytes' length, NULL: fixed size */
+    struct buf bytes;      /* owned; wiped after the copy */
+};
+
+struct run {
+    const struct call *call;
+    const char *verb;        /* CALL_ADMIN */
+    struct app *app;         /* NULL until entered */
+    struct session *session; /* CALL_NEEDS_SESSION */
+    bool has_vault;
+    struct vault_info vault;
+    int64_t started; /* monotonic */
+    struct gate gate;
+    struct run_output outputs[RUN_OUTPUTS_MAX];
+    size_t output_count;
+};
+
+MUST_CHECK CK_RV call_enter(struct run *run, enum call_id id, CK_ULONG session_or_slot);
+CK_RV call_leave(struct run *run, CK_RV rv);
+
+/*
+ * A result: copied to dest, and its length to *dest_len, once the record is in the log and only
+ * when the call ends with CKR_OK. Takes the buffer's storage. The caller has checked that dest has
+ * room.
+ */
+void run_output(struct run *run, CK_BYTE_PTR dest, CK_ULONG_PTR dest_len, struct buf *bytes);
+MUST_CHECK CK_RV run_output_handle(struct run *run, CK_OBJECT_HANDLE_PTR dest,
+                                   CK_OBJECT_HANDLE handle);
+
+/* CKR_SESSION_READ_ONLY in a read-only session. */
+MUST_CHECK CK_RV run_ensure_read_write(const struct run *run);
+
+/* Shorthands for what every chapter reaches for. */
+static inline struct local *run_local(const struct run *run)
+{
+    return engine_local(run->app->engine);
+}
+static inline struct hsm *run_hsm(const struct run *run)
+{
+    return engine_hsm(run->app->engine);
+}
+static inline struct store *run_store(const struct run *run)
+{
+    return engine_store(run->app->engine);
+}
+
+#endif

@@ -1,0 +1,96 @@
+/*
+ * One vault home, opened: configuration, HSM, store, log, policies in force. In-process there is
+ * one engine; the server has one too, with an app per connection. All functions may be called from
+ * several threads.
+ */
+#ifndef KEYWARD_PKCS11_ENGINE_H
+#define KEYWARD_PKCS11_ENGINE_H
+
+#include "audit/trail.h"
+#include "base/clock.h"
+#include "hsm/hsm.h"
+#include "hsm/local.h"
+#include "policy/policy.h"
+#include "vault/vault.h"
+
+#include <stdbool.h>
+
+struct engine;
+
+/* The settings of keyward.conf, with their defaults filled in. Paths are absolute. */
+struct settings {
+    char *hsm_module;     /* [hsm] module */
+    char *hsm_token;      /* [hsm] token */
+    char *hsm_pin_source; /* [hsm] pin-source */
+    int hsm_own_token;    /* [hsm] own-token = no | yes: a SoftHSM token under the home */
+    unsigned hsm_deadline_ms;
+    unsigned hsm_lanes;
+    unsigned log_interval_ms; /* [log] interval-ms: between checkpoints */
+};
+
+/* Paths of a home; each the caller's to free through home_paths_release(). */
+struct home_paths {
+    char *home, *config, *store, *log, *hsm, *locks, *softhsm_conf, *softhsm_tokens, *pin, *so_pin;
+};
+MUST_CHECK CK_RV home_paths_make(const char *home, struct home_paths *ret);
+void home_paths_release(struct home_paths *paths);
+/* Where the home is by environment and user (KEYWARD_HOME, /var/lib/keyward,
+ * $XDG_DATA_HOME/keyward). The caller frees it; NULL without memory. */
+char *home_find(void);
+
+/* Reads keyward.conf. CKR_ARGUMENTS_BAD with file and line. */
+MUST_CHECK CK_RV settings_read(const struct home_paths *paths, struct settings *ret);
+void settings_release(struct settings *settings);
+/* The hsm's configuration out of settings and paths; borrows from both. */
+void settings_hsm_config(const struct settings *settings, const struct home_paths *paths,
+                         const char *worker, struct hsm_config *ret);
+
+/* Opens the configuration only: no worker, no store, no log yet. Takes the path's home (copied). */
+MUST_CHECK CK_RV engine_new(const char *home, const char *worker, const struct clock *clock,
+                            struct engine **ret);
+/*
+ * Everything up: worker, login, store, log. Done once, on first need; later calls are an atomic
+ * read. A failure is remembered for two seconds (so a program that polls does not start a worker a
+ * call), one about the HSM's PIN for good: an HSM erases itself after a few bad ones.
+ */
+MUST_CHECK CK_RV engine_wake(struct engine *engine);
+/* Last checkpoint, everything closed. NULL is fine. */
+void engine_free(struct engine *engine);
+/* In a child after fork: the parent's worker, locks and files are left alone. */
+void engine_abandon(struct engine *engine);
+
+/* Valid after engine_wake(). Borrowed. */
+struct hsm *engine_hsm(struct engine *engine);
+struct local *engine_local(struct engine *engine);
+struct store *engine_store(struct engine *engine);
+struct trail *engine_trail(struct engine *engine);
+const struct clock *engine_clock(const struct engine *engine);
+const struct home_paths *engine_paths(const struct engine *engine);
+const char *engine_log_key_text(struct engine *engine); /* signed-note verifier key */
+
+/* A vault's policies as they are in force: the home's and its own, compiled. Held by count,
+ * immutable. */
+struct rules {
+    struct policy *policy;
+    char hash[65];       /* SHA-256 over home text, a NUL, vault text; hex */
+    uint64_t generation; /* of the store, when last compared */
+    unsigned refs;       /* guarded by the engine's lock */
+};
+/*
+ * The rules of this vault at this moment: what any process applied before this call began is in
+ * them. vault NULL: the home's alone. A text that no longer parses denies everything: CKR_OK with
+ * policy NULL, and the reason is fail_reason().
+ */
+MUST_CHECK CK_RV engine_rules(struct engine *engine, const struct vault_info *vault,
+                              const struct rules **ret);
+void engine_rules_release(struct engine *engine, const struct rules *rules);
+
+/* What the home's policy starts as; admin is the Unix user that ran init. */
+MUST_CHECK CK_RV engine_home_policy(const char *admin, struct buf *ret);
+/* Name of the HSM's library, log origin: "keyward/<home id>". */
+#define ENGINE_ORIGIN_MAX 64
+
+#include "base/scope.h"
+SCOPE_DEFINE(struct engine, engine_free)
+
+#endif

@@ -1,0 +1,96 @@
+/*
+ * The gate: the only place where a verdict, a record and an act meet. No code reaches a key,
+ * changes an object or releases a result except between gate_ask() and the record that call_leave()
+ * writes.
+ *
+ *   C_SignInit   gate_ask(run, &ask)          denied: the denial is in the log, the CKR is the
+ * answer
+ *                ... the operation is set up ...
+ *                gate_keep(run, &op->grant)   allowed: kept with the operation, no record yet
+ *   C_Sign       gate_resume(run, &op->grant) asked again where the policy changed meanwhile
+ *                ... the HSM signs ...
+ *   call_leave   the record is appended; only then the signature is copied to the caller
+ *
+ * A call that changes state calls gate_intent() after gate_ask() and before it acts.
+ */
+#ifndef KEYWARD_PKCS11_GATE_H
+#define KEYWARD_PKCS11_GATE_H
+
+#include "pkcs11/app.h"
+#include "policy/schema.h"
+
+struct run;
+
+/* What is asked for. The members are borrowed during gate_ask(). */
+struct ask {
+    enum action action;
+    /* The object it is about; also one that does not exist yet (create). NULL: the run's vault;
+     * without one, the home. */
+    const struct object *object;
+    const CK_MECHANISM *mechanism; /* NULL: none */
+    bool quiet; /* a denial is no refusal of a call (filtering a search): no record, no device error
+                 */
+};
+
+#define GRANT_RULES_MAX 256
+
+/* An answer "yes", with what the record of its use will say. Plain data: copied, kept, never freed.
+ */
+struct grant {
+    enum action action;
+    bool has_object;
+    struct {
+        uint8_t id[OBJECT_ID_LEN];
+        char name[256]; /* label, cut to fit */
+        uint64_t version;
+    } object;
+    CK_MECHANISM_TYPE mechanism; /* KW_NO_MECHANISM: none */
+    char parameters[65];         /* SHA-256 of the mechanism's parameters, hex; "" when none */
+    char principal[2 * USER_NAME_MAX + 160];
+    char rules[GRANT_RULES_MAX];
+    char policy[65];
+};
+
+/* The gate's part of a run. */
+struct gate {
+    bool granted;  /* a grant is current: call_leave() records the outcome */
+    bool intended; /* gate_intent() was called: the record is its outcome */
+    uint64_t intent;
+    struct grant grant;
+    char digest[65]; /* keyed digest of the data, hex; "" when none */
+    bool has_length, has_count;
+    uint64_t length, count;
+};
+
+/*
+ * Decides, under the rules in force now. CKR_OK: run->gate.grant is current. Denied: the code
+ * DESIGN 2 names for this action, after the denial is in the log (CKR_DEVICE_ERROR when it could
+ * not be written). An object that may not be listed answers CKR_OBJECT_HANDLE_INVALID
+ * (CKR_KEY_HANDLE_INVALID where the action uses a key).
+ */
+MUST_CHECK CK_RV gate_ask(struct run *run, const struct ask *ask);
+/* May the caller see it? No record either way. Anything that goes wrong is "no". */
+bool gate_visible(struct run *run, const struct object *object);
+/* Keeps the current grant for later calls of the same operation; nothing is recorded for this one.
+ */
+void gate_keep(struct run *run, struct grant *ret);
+/* Makes a kept grant current, after asking again. object and mechanism as at gate_ask(). */
+MUST_CHECK CK_RV gate_resume(struct run *run, const struct grant *grant, const struct ask *ask);
+/* The record before the act. CKR_DEVICE_ERROR: not written, do not act. */
+MUST_CHECK CK_RV gate_intent(struct run *run);
+/* What the record says of the data. */
+MUST_CHECK CK_RV gate_digest(struct run *run,
+                             struct bytes data); /* keyed with the vault's log key */
+void gate_digest_done(struct run *run, const uint8_t mac[static 32], uint64_t length);
+void gate_length(struct run *run, uint64_t length);
+void gate_count(struct run *run, uint64_t count);
+/* The object a granted call made: its id and name go into the record. */
+void gate_object(struct run *run, const struct object *object);
+/* An event that is no policy decision (login, logout, a wrong PIN): written now. */
+MUST_CHECK CK_RV gate_note(struct run *run, const char *action, const char *principal, CK_RV rv);
+
+/* call_leave()'s part: writes the outcome's record. The code to answer: rv, or CKR_DEVICE_ERROR
+ * when it could not be written. */
+MUST_CHECK CK_RV gate_finish(struct run *run, CK_RV rv);
+
+#endif

@@ -1,0 +1,46 @@
+/*
+ * Object handles of an application: small numbers for 16-byte ids. The same object has the same
+ * handle for the app's whole life. Session objects live here and only here.
+ */
+#ifndef KEYWARD_PKCS11_HANDLES_H
+#define KEYWARD_PKCS11_HANDLES_H
+
+#include "pkcs11/app.h"
+
+struct run;
+struct handles;
+
+struct handles *handles_new(void); /* NULL without memory */
+void handles_free(struct handles *handles);
+
+/* The handle of a token object. */
+MUST_CHECK CK_RV handles_token(struct app *app, CK_SLOT_ID slot,
+                               const uint8_t id[static OBJECT_ID_LEN], CK_OBJECT_HANDLE *ret);
+/* A new session object: takes object's contents (zeroed after). */
+MUST_CHECK CK_RV handles_session(struct app *app, const struct session *session,
+                                 struct object *object, CK_OBJECT_HANDLE *ret);
+/*
+ * The object behind a handle in this run's slot, as it is now: a token object is read again when
+ * anything in the store changed. CKR_OBJECT_HANDLE_INVALID for unknown, foreign, deleted,
+ * destroyed. Visibility is the gate's question. Release with held_release().
+ */
+MUST_CHECK CK_RV handles_get(struct run *run, CK_OBJECT_HANDLE handle, struct held **ret);
+/* Replaces or destroys a session object. */
+MUST_CHECK CK_RV handles_session_replace(struct app *app, CK_OBJECT_HANDLE handle,
+                                         struct object *object);
+void handles_session_remove(struct app *app, CK_OBJECT_HANDLE handle);
+/* Destroys the session objects of a session: HSM session keys too. */
+void handles_session_closed(struct app *app, CK_SESSION_HANDLE session);
+/* Calls each for the session objects of a slot until it returns false; each may not call handles_*.
+ */
+void handles_each_session(struct app *app, CK_SLOT_ID slot,
+                          bool (*each)(void *ctx, CK_OBJECT_HANDLE handle,
+                                       const struct object *object),
+                          void *ctx);
+
+void held_release(struct held *held); /* NULL is fine */
+
+#include "base/scope.h"
+SCOPE_DEFINE(struct held, held_release)
+
+#endif

@@ -1,0 +1,36 @@
+/*
+ * Making and ending objects, for the C_ functions and the administrative verbs alike: both pass the
+ * gate here, and only here. run->session may be NULL (an administrative verb): then only token
+ * objects can be made.
+ */
+#ifndef KEYWARD_PKCS11_KEYS_H
+#define KEYWARD_PKCS11_KEYS_H
+
+#include "pkcs11/call.h"
+
+/*
+ * Generates a secret key (ret_public NULL, public template unused) or a key pair from PKCS#11
+ * templates, as C_GenerateKey and C_GenerateKeyPair do: templates checked and completed by the
+ * attribute rules, gate asked (create), intent recorded, key made in the HSM, objects stored in one
+ * transaction. On any failure nothing is left in the HSM or the store. The objects are given back
+ * for the caller's handles or answer; release with object_release(). ret_private is the secret key
+ * where there is one.
+ */
+MUST_CHECK CK_RV keys_generate(struct run *run, const CK_MECHANISM *mechanism,
+                               const CK_ATTRIBUTE *public_template, CK_ULONG public_count,
+                               const CK_ATTRIBUTE *private_template, CK_ULONG private_count,
+                               struct object *ret_public, struct object *ret_private);
+
+/*
+ * Deletes a token object as the vault says: state deleted, recoverable until its retention is over;
+ * the HSM key stays until it is purged. gate: delete. CKR_ACTION_PROHIBITED for an object that is
+ * not CKA_DESTROYABLE.
+ */
+MUST_CHECK CK_RV keys_delete(struct run *run, const struct object *object);
+/* Back to enabled. gate: recover. */
+MUST_CHECK CK_RV keys_recover(struct run *run, const struct object *object);
+/* For good, HSM key first. gate: purge. CKR_ACTION_PROHIBITED while purge protection and retention
+ * keep it. */
+MUST_CHECK CK_RV keys_purge(struct run *run, const struct object *object);
+
+#endif

@@ -1,0 +1,22 @@
+/* The module's one global: the application instance of this process. */
+#ifndef KEYWARD_PKCS11_MODULE_H
+#define KEYWARD_PKCS11_MODULE_H
+
+#include "pkcs11/app.h"
+
+/*
+ * The app of this process, held until module_release(): C_Finalize waits for it.
+ * CKR_CRYPTOKI_NOT_INITIALIZED before C_Initialize, after C_Finalize, and in a child that forked
+ * after C_Initialize and did not call it again.
+ */
+MUST_CHECK CK_RV module_acquire(struct app **ret);
+void module_release(void);
+
+/* Path of keyward-hsm: beside the module in a build tree, else in libexec. The caller frees it;
+ * NULL when there is none. */
+char *module_worker_path(void);
+
+/* The vendor interface's function list (pkcs11/admin.c). */
+extern const struct keyward_functions module_admin_functions;
+
+#endif
