@@ -1,5 +1,5 @@
 /* The standard's names for its numbers, both ways, and what an attribute's value is. Tables in
- * names.c. */
+ * names.c and names_attr.c. */
 #ifndef KEYWARD_BASE_NAMES_H
 #define KEYWARD_BASE_NAMES_H
 

@@ -32,6 +32,29 @@ typedef CK_INTERFACE_PTR *CK_INTERFACE_PTR_PTR;
 #define CKA_UNIQUE_ID 0x00000004UL
 #endif
 
+/*
+ * Five codes of 2.40 that p11-kit's header has with other numbers than the published pkcs11t.h
+ * (0x1c0 to 0x1c4). What crosses our boundary are the standard's.
+ */
+#undef CKR_EXCEEDED_MAX_ITERATIONS
+#undef CKR_FIPS_SELF_TEST_FAILED
+#undef CKR_LIBRARY_LOAD_FAILED
+#undef CKR_PIN_TOO_WEAK
+#undef CKR_PUBLIC_KEY_INVALID
+#define CKR_EXCEEDED_MAX_ITERATIONS 0x000001B5UL
+#define CKR_FIPS_SELF_TEST_FAILED   0x000001B6UL
+#define CKR_LIBRARY_LOAD_FAILED     0x000001B7UL
+#define CKR_PIN_TOO_WEAK            0x000001B8UL
+#define CKR_PUBLIC_KEY_INVALID      0x000001B9UL
+
+/* 3.0, section 3.7, and 3.1 (CKR_KEY_EXHAUSTED): return values. */
+#ifndef CKR_OPERATION_CANCEL_FAILED
+#define CKR_AEAD_DECRYPT_FAILED     0x00000042UL
+#define CKR_TOKEN_RESOURCE_EXCEEDED 0x00000201UL
+#define CKR_OPERATION_CANCEL_FAILED 0x00000202UL
+#define CKR_KEY_EXHAUSTED           0x00000203UL
+#endif
+
 /* "no such mechanism / no value" where a table needs one. */
 #define KW_NO_MECHANISM CK_UNAVAILABLE_INFORMATION
 
