@@ -1,0 +1,89 @@
+/*
+ * What the local_*.c files share: the context with what was fetched from it, and how OpenSSL is
+ * entered and left. Nobody else includes this; only these files and the room's driver include
+ * OpenSSL.
+ */
+#ifndef KEYWARD_HSM_LOCAL_INT_H
+#define KEYWARD_HSM_LOCAL_INT_H
+
+#include "hsm/local.h"
+
+#include <openssl/core_names.h>
+#include <openssl/crypto.h>
+#include <openssl/err.h>
+#include <openssl/evp.h>
+#include <openssl/kdf.h>
+#include <openssl/provider.h>
+
+#define LOCAL_HASHES 5
+
+struct local {
+    OSSL_LIB_CTX *ctx;
+    OSSL_PROVIDER *provider;
+    EVP_MD *hashes[LOCAL_HASHES]; /* in the order of the table in local.c */
+    EVP_MAC *hmac;
+    EVP_KDF *hkdf;
+    EVP_KDF *scrypt;
+    EVP_CIPHER *gcm;
+};
+
+/*
+ * Stands first in every function that calls OpenSSL: what is put on the error queue until the end
+ * of the scope is taken off again, what the host had there stays.
+ */
+static inline void local_errors_restore(const int *mark)
+{
+    (void)mark;
+    (void)ERR_pop_to_mark();
+}
+#define LOCAL_QUIET                                                                                \
+    SCOPED(local_errors_restore)                                                                   \
+    __attribute__((unused)) const int quiet_mark_ = ERR_set_mark()
+
+/* OpenSSL's last error as a failure: CKR_HOST_MEMORY, or CKR_DEVICE_ERROR with its reason. Call it
+ * before the scope ends. */
+__attribute__((cold)) CK_RV local_fail(const char *doing);
+
+/* The fetched digest for CKM_SHA256 and its like; NULL when the mechanism is no digest we have. */
+EVP_MD *local_hash(struct local *local, CK_MECHANISM_TYPE hash);
+const char *local_hash_name(CK_MECHANISM_TYPE hash);
+MUST_CHECK CK_RV local_hash_of(struct local *local, CK_MECHANISM_TYPE hash, struct bytes data,
+                               uint8_t out[static LOCAL_DIGEST_MAX], size_t *ret_len);
+
+/* Sealing with a given nonce: for the known answers only; a nonce used twice gives the key away. */
+MUST_CHECK CK_RV local_seal_with(struct local *local, struct bytes key32,
+                                 const uint8_t nonce[static 12], struct bytes aad,
+                                 struct bytes plain, struct buf *ret_sealed);
+
+struct local_scrypt_cost {
+    uint64_t n;
+    uint32_t r, p;
+};
+MUST_CHECK CK_RV local_scrypt_with(struct local *local, const struct local_scrypt_cost *cost,
+                                   struct bytes pin, struct bytes salt, uint8_t *out, size_t len);
+
+/* A public key of a SubjectPublicKeyInfo, checked: no trailing bytes, a named curve of the table, a
+ * sound RSA key. */
+MUST_CHECK CK_RV local_public_load(struct local *local, struct bytes spki, EVP_PKEY **ret);
+
+/* One row a curve: what PKCS#11 calls it (DER of CKA_EC_PARAMS), what OpenSSL calls it. */
+struct local_curve {
+    const char *name;
+    CK_KEY_TYPE type;
+    struct bytes params;
+    unsigned bits;
+    unsigned field_len; /* bytes of a coordinate; of an Edwards point */
+    unsigned order_len; /* bytes of r and of s */
+};
+/* NULL when there is no such row. */
+const struct local_curve *local_curve_of_params(CK_KEY_TYPE type, struct bytes params);
+const struct local_curve *local_curve_of_key(const EVP_PKEY *key);
+
+SCOPE_DEFINE(EVP_PKEY, EVP_PKEY_free)
+SCOPE_DEFINE(EVP_PKEY_CTX, EVP_PKEY_CTX_free)
+SCOPE_DEFINE(EVP_MD_CTX, EVP_MD_CTX_free)
+SCOPE_DEFINE(EVP_MAC_CTX, EVP_MAC_CTX_free)
+SCOPE_DEFINE(EVP_KDF_CTX, EVP_KDF_CTX_free)
+SCOPE_DEFINE(EVP_CIPHER_CTX, EVP_CIPHER_CTX_free)
+
+#endif
