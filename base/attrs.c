@@ -133,6 +133,9 @@ bool attrs_match(const struct attrs *a, const CK_ATTRIBUTE *template, CK_ULONG c
     for (CK_ULONG i = 0; i < count; i++) {
         const CK_ATTRIBUTE *attr = attrs_get(a, template[i].type);
 
+        /* The template is the caller's: a NULL with a length matches nothing. */
+        if (template[i].pValue == NULL && template[i].ulValueLen > 0)
+            return false;
         if (attr == NULL || !bytes_equal(BYTES(attr->pValue, attr->ulValueLen),
                                          BYTES(template[i].pValue, template[i].ulValueLen)))
             return false;

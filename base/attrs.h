@@ -38,6 +38,7 @@ CK_ULONG attrs_ulong(const struct attrs *a, CK_ATTRIBUTE_TYPE type, CK_ULONG fal
  */
 bool attrs_match(const struct attrs *a, const CK_ATTRIBUTE *template, CK_ULONG count);
 
+/* to is overwritten, not released first, and left alone on failure. */
 MUST_CHECK CK_RV attrs_copy(struct attrs *to, const struct attrs *from);
 /* Values wiped, storage freed; safe on a zeroed list. */
 void attrs_release(struct attrs *a);

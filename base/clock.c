@@ -41,12 +41,12 @@ int64_t clock_monotonic(const struct clock *clock)
 
 void clock_format(int64_t realtime_ns, char out[static CLOCK_TEXT_MAX])
 {
-    time_t seconds = (time_t)(realtime_ns / 1000000000);
+    int64_t below = (realtime_ns % 1000000000 + 1000000000) % 1000000000; /* also before 1970 */
+    time_t seconds = (time_t)((realtime_ns - below) / 1000000000);
     struct tm tm = {0};
     size_t n;
 
     (void)gmtime_r(&seconds, &tm);
     n = strftime(out, CLOCK_TEXT_MAX, "%Y-%m-%dT%H:%M:%S", &tm);
-    (void)snprintf(out + n, CLOCK_TEXT_MAX - n, ".%06uZ",
-                   (unsigned)(realtime_ns % 1000000000 / 1000) % 1000000U);
+    (void)snprintf(out + n, CLOCK_TEXT_MAX - n, ".%06uZ", (unsigned)(below / 1000) % 1000000U);
 }

@@ -1,0 +1,193 @@
+/* The table of mechanisms: sorted, closed under its own references, and with no more in it than we
+ * promise. */
+#include "base/mech.h"
+#include "tests/support/suite.h"
+
+#include <stdbool.h>
+#include <string.h>
+
+#define MAKES (CKF_GENERATE | CKF_GENERATE_KEY_PAIR)
+
+START_TEST(rows_are_sorted_by_type)
+{
+    for (size_t i = 1; i < mech_count(); i++)
+        ck_assert_msg(mech_at(i - 1)->type < mech_at(i)->type, "%s is out of order",
+                      mech_at(i)->name);
+}
+END_TEST
+
+START_TEST(every_row_is_found_by_type_and_by_name)
+{
+    for (size_t i = 0; i < mech_count(); i++) {
+        ck_assert_ptr_eq(mech_find(mech_at(i)->type), mech_at(i));
+        ck_assert_ptr_eq(mech_find_name(mech_at(i)->name), mech_at(i));
+        ck_assert_int_eq(strncmp(mech_at(i)->name, "CKM_", 4), 0);
+    }
+}
+END_TEST
+
+START_TEST(what_has_no_row_is_not_found)
+{
+    ck_assert_ptr_null(mech_at(mech_count()));
+    ck_assert_ptr_null(mech_find(CKM_EDDSA));
+    ck_assert_ptr_null(mech_find(CKM_EC_EDWARDS_KEY_PAIR_GEN));
+    ck_assert_ptr_null(mech_find(CKM_RSA_X_509));
+    ck_assert_ptr_null(mech_find(CKM_MD5));
+    ck_assert_ptr_null(mech_find(KW_NO_MECHANISM));
+    ck_assert_ptr_null(mech_find_name("CKM_ECDSA_SHA25"));
+    ck_assert_ptr_null(mech_find_name("ECDSA_SHA256"));
+    ck_assert_ptr_null(mech_find_name(NULL));
+}
+END_TEST
+
+START_TEST(every_hash_has_a_digest_row)
+{
+    for (size_t i = 0; i < mech_count(); i++) {
+        const struct mech *row = mech_at(i);
+        const struct mech *hash = mech_find(row->hash);
+
+        if (row->hash == KW_NO_MECHANISM)
+            continue;
+        ck_assert_msg(hash != NULL, "%s hashes with a mechanism that has no row", row->name);
+        ck_assert_msg(hash->flags == CKF_DIGEST, "%s is no digest", hash->name);
+        ck_assert_uint_gt(mech_hash_len(row->hash), 0);
+    }
+}
+END_TEST
+
+START_TEST(every_raw_has_a_row_that_does_the_same_without_the_digest)
+{
+    for (size_t i = 0; i < mech_count(); i++) {
+        const struct mech *row = mech_at(i);
+        const struct mech *raw = mech_find(row->raw);
+
+        if (row->raw == KW_NO_MECHANISM)
+            continue;
+        ck_assert_msg(raw != NULL, "%s rests on a mechanism that has no row", row->name);
+        ck_assert_msg(row->hash != KW_NO_MECHANISM, "%s has a raw but no hash", row->name);
+        ck_assert_uint_eq(raw->hash, KW_NO_MECHANISM);
+        ck_assert_uint_eq(raw->key, row->key);
+        ck_assert_uint_eq(raw->params, row->params);
+        ck_assert_uint_eq(raw->min, row->min);
+        ck_assert_uint_eq(raw->max, row->max);
+        ck_assert_msg((row->flags & ~raw->flags) == 0, "%s can more than its raw", row->name);
+    }
+}
+END_TEST
+
+START_TEST(every_digest_row_has_a_length_and_every_other_row_has_none)
+{
+    for (size_t i = 0; i < mech_count(); i++) {
+        const struct mech *row = mech_at(i);
+        bool digest = (row->flags & CKF_DIGEST) != 0;
+
+        ck_assert_msg((mech_hash_len(row->type) > 0) == digest, "%s", row->name);
+        ck_assert_msg((row->key == CK_UNAVAILABLE_INFORMATION) == digest, "%s", row->name);
+        ck_assert_msg((row->max == 0) == digest, "%s", row->name);
+    }
+}
+END_TEST
+
+START_TEST(every_row_can_do_something_with_sizes_in_order)
+{
+    for (size_t i = 0; i < mech_count(); i++) {
+        const struct mech *row = mech_at(i);
+
+        ck_assert_msg((row->flags & (MAKES | CKF_DIGEST | CKF_SIGN | CKF_ENCRYPT)) != 0, "%s",
+                      row->name);
+        ck_assert_msg(row->min <= row->max, "%s", row->name);
+        ck_assert_msg(!(row->flags & CKF_SIGN) == !(row->flags & CKF_VERIFY), "%s", row->name);
+        ck_assert_msg(!(row->flags & CKF_ENCRYPT) == !(row->flags & CKF_DECRYPT), "%s", row->name);
+        ck_assert_msg((row->flags & MAKES) == 0 || row->params == MECH_PARAMS_NONE, "%s",
+                      row->name);
+    }
+}
+END_TEST
+
+START_TEST(sizes_are_those_of_the_key_type_in_the_unit_of_the_standard)
+{
+    static const struct {
+        CK_KEY_TYPE key;
+        CK_ULONG min, max;
+    } want[] = {
+        {.key = CKK_RSA, .min = 2048, .max = 4096},
+        {.key = CKK_EC, .min = 256, .max = 521},
+        {.key = CKK_AES, .min = 16, .max = 32},
+        {.key = CKK_GENERIC_SECRET, .min = 8, .max = 4096},
+    };
+
+    for (size_t i = 0; i < mech_count(); i++)
+        for (size_t k = 0; k < sizeof(want) / sizeof(*want); k++)
+            if (mech_at(i)->key == want[k].key) {
+                ck_assert_uint_eq(mech_at(i)->min, want[k].min);
+                ck_assert_uint_eq(mech_at(i)->max, want[k].max);
+            }
+}
+END_TEST
+
+START_TEST(every_key_type_that_is_used_can_be_made)
+{
+    for (size_t i = 0; i < mech_count(); i++) {
+        const struct mech *row = mech_at(i);
+        bool made = (row->flags & CKF_DIGEST) != 0;
+
+        for (size_t k = 0; k < mech_count(); k++)
+            made = made || (mech_at(k)->key == row->key && (mech_at(k)->flags & MAKES) != 0);
+        ck_assert_msg(made, "no row makes a key for %s", row->name);
+    }
+}
+END_TEST
+
+START_TEST(curve_flags_stand_on_curve_mechanisms_only)
+{
+    const CK_FLAGS curve = CKF_EC_F_P | CKF_EC_NAMEDCURVE | CKF_EC_UNCOMPRESS;
+
+    for (size_t i = 0; i < mech_count(); i++)
+        ck_assert_uint_eq(mech_at(i)->flags & (curve | CKF_EC_COMPRESS),
+                          mech_at(i)->key == CKK_EC ? curve : 0);
+}
+END_TEST
+
+START_TEST(digest_lengths_are_those_of_fips_180)
+{
+    ck_assert_uint_eq(mech_hash_len(CKM_SHA_1), 20);
+    ck_assert_uint_eq(mech_hash_len(CKM_SHA224), 28);
+    ck_assert_uint_eq(mech_hash_len(CKM_SHA256), 32);
+    ck_assert_uint_eq(mech_hash_len(CKM_SHA384), 48);
+    ck_assert_uint_eq(mech_hash_len(CKM_SHA512), 64);
+    ck_assert_uint_eq(mech_hash_len(CKM_MD5), 0);
+    ck_assert_uint_eq(mech_hash_len(CKM_SHA256_HMAC), 0);
+}
+END_TEST
+
+START_TEST(mask_functions_name_their_digest)
+{
+    ck_assert_uint_eq(mech_mgf_hash(CKG_MGF1_SHA1), CKM_SHA_1);
+    ck_assert_uint_eq(mech_mgf_hash(CKG_MGF1_SHA224), CKM_SHA224);
+    ck_assert_uint_eq(mech_mgf_hash(CKG_MGF1_SHA256), CKM_SHA256);
+    ck_assert_uint_eq(mech_mgf_hash(CKG_MGF1_SHA384), CKM_SHA384);
+    ck_assert_uint_eq(mech_mgf_hash(CKG_MGF1_SHA512), CKM_SHA512);
+    ck_assert_uint_eq(mech_mgf_hash(0), KW_NO_MECHANISM);
+    ck_assert_uint_eq(mech_mgf_hash(6), KW_NO_MECHANISM);
+}
+END_TEST
+
+int main(void)
+{
+    const struct suite_case cases[] = {
+        CASE(rows_are_sorted_by_type),
+        CASE(every_row_is_found_by_type_and_by_name),
+        CASE(what_has_no_row_is_not_found),
+        CASE(every_hash_has_a_digest_row),
+        CASE(every_raw_has_a_row_that_does_the_same_without_the_digest),
+        CASE(every_digest_row_has_a_length_and_every_other_row_has_none),
+        CASE(every_row_can_do_something_with_sizes_in_order),
+        CASE(sizes_are_those_of_the_key_type_in_the_unit_of_the_standard),
+        CASE(every_key_type_that_is_used_can_be_made),
+        CASE(curve_flags_stand_on_curve_mechanisms_only),
+        CASE(digest_lengths_are_those_of_fips_180),
+        CASE(mask_functions_name_their_digest),
+    };
+
+    return suite_run("base/mech", cases, sizeof(cases) / sizeof(*cases));
+}
