@@ -23,8 +23,10 @@ static CK_RV fail_certificate(const char *what)
 }
 
 /* Takes over what an i2d function allocated. */
-static CK_RV take_der(int len, unsigned char *der, struct buf *ret)
+static CK_RV take_der(int len, unsigned char **ours, struct buf *ret)
 {
+    unsigned char *der = TAKE(*ours);
+
     if (len <= 0 || der == NULL)
         return fail_certificate("has a field that cannot be encoded again");
     *ret = BUF_INIT(FIELD_MAX);
@@ -51,16 +53,13 @@ static CK_RV read_fields(X509 *x, struct local_certificate *c)
     unsigned char *der = NULL;
     CK_RV rv;
 
-    rv = take_der(i2d_X509_NAME(X509_get_subject_name(x), &der), der, &c->subject);
-    der = NULL;
+    rv = take_der(i2d_X509_NAME(X509_get_subject_name(x), &der), &der, &c->subject);
     if (rv == CKR_OK)
-        rv = take_der(i2d_X509_NAME(X509_get_issuer_name(x), &der), der, &c->issuer);
-    der = NULL;
+        rv = take_der(i2d_X509_NAME(X509_get_issuer_name(x), &der), &der, &c->issuer);
     if (rv == CKR_OK)
-        rv = take_der(i2d_ASN1_INTEGER(X509_get0_serialNumber(x), &der), der, &c->serial);
-    der = NULL;
+        rv = take_der(i2d_ASN1_INTEGER(X509_get0_serialNumber(x), &der), &der, &c->serial);
     if (rv == CKR_OK)
-        rv = take_der(i2d_X509_PUBKEY(X509_get_X509_PUBKEY(x), &der), der, &c->spki);
+        rv = take_der(i2d_X509_PUBKEY(X509_get_X509_PUBKEY(x), &der), &der, &c->spki);
     if (rv == CKR_OK)
         rv = date_of(X509_get0_notBefore(x), c->start);
     if (rv == CKR_OK)
