@@ -19,13 +19,15 @@
         take_value_;                                                                               \
     })
 
-/* Defines static void name##p(T **p), for SCOPED, from a destructor that accepts NULL. */
+/* Defines static void destroy_p(type **p), for SCOPED, from a destructor that accepts NULL. */
+/* NOLINTBEGIN(bugprone-macro-parentheses): type is a type */
 #define SCOPE_DEFINE(type, destroy)                                                                \
     __attribute__((unused)) static inline void destroy##_p(type **p)                               \
     {                                                                                              \
         destroy(*p);                                                                               \
         *p = NULL;                                                                                 \
     }
+/* NOLINTEND(bugprone-macro-parentheses) */
 
 static inline void scope_free(void *p)
 {
