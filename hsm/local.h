@@ -93,6 +93,11 @@ MUST_CHECK CK_RV local_public_to_pem(struct local *local, struct bytes spki, str
  */
 MUST_CHECK CK_RV local_verify(struct local *local, struct bytes spki, const CK_MECHANISM *mechanism,
                               struct bytes data, struct bytes signature);
+/* The same where the data's digest is already there: mechanism is a hashed one, digest made with
+ * its hash (another length: CKR_DATA_LEN_RANGE). For verification in parts. */
+MUST_CHECK CK_RV local_verify_digest(struct local *local, struct bytes spki,
+                                     const CK_MECHANISM *mechanism, struct bytes digest,
+                                     struct bytes signature);
 /* RSA PKCS and OAEP (any hash and label). */
 MUST_CHECK CK_RV local_encrypt(struct local *local, struct bytes spki,
                                const CK_MECHANISM *mechanism, struct bytes plain,

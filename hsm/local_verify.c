@@ -226,7 +226,28 @@ static CK_RV check_key_type(const struct mech *mech, const EVP_PKEY *key)
     return CKR_OK;
 }
 
-static CK_RV verify_with(struct verify *v, const struct verify_row *row, struct bytes data,
+/* Row, parameters and key: what stands before the data. The caller frees v->key. */
+static CK_RV prepare(struct verify *v, struct bytes spki, const struct verify_row **ret_row)
+{
+    CK_RV rv;
+
+    v->mech = mech_of(v->given->mechanism);
+    *ret_row = row_of(v->mech);
+    if (*ret_row == NULL)
+        return fail(CKR_MECHANISM_INVALID,
+                    "mechanism 0x%lx verifies no signature here: see C_GetMechanismList",
+                    v->given->mechanism);
+    rv = mech_check_params(v->mech, v->given);
+    if (rv == CKR_OK)
+        rv = local_public_load(v->local, spki, &v->key);
+    if (rv == CKR_OK)
+        rv = check_key_type(v->mech, v->key);
+    if (rv == CKR_OK && v->mech->hash != KW_NO_MECHANISM)
+        v->md = local_hash(v->local, v->mech->hash);
+    return rv;
+}
+
+static CK_RV verify_data(const struct verify *v, const struct verify_row *row, struct bytes data,
                          struct bytes signature)
 {
     uint8_t digest[LOCAL_DIGEST_MAX];
@@ -235,34 +256,51 @@ static CK_RV verify_with(struct verify *v, const struct verify_row *row, struct 
 
     if (rv != CKR_OK || v->mech->hash == KW_NO_MECHANISM)
         return rv != CKR_OK ? rv : row->run(v, data, signature);
-    v->md = local_hash(v->local, v->mech->hash);
     rv = local_hash_of(v->local, v->mech->hash, data, digest, &len);
     return rv == CKR_OK ? row->run(v, BYTES(digest, len), signature) : rv;
+}
+
+static CK_RV verify_digest(const struct verify *v, const struct verify_row *row,
+                           struct bytes digest, struct bytes signature)
+{
+    CK_RV rv;
+
+    if (v->mech->hash == KW_NO_MECHANISM)
+        return fail(CKR_MECHANISM_INVALID, "%s digests nothing: verify the data itself",
+                    v->mech->name);
+    if (digest.len != mech_hash_len(v->mech->hash))
+        return fail(CKR_DATA_LEN_RANGE, "%s takes a digest of %zu bytes, not %zu", v->mech->name,
+                    mech_hash_len(v->mech->hash), digest.len);
+    rv = row->check_len(v, signature);
+    return rv == CKR_OK ? row->run(v, digest, signature) : rv;
 }
 
 CK_RV local_verify(struct local *local, struct bytes spki, const CK_MECHANISM *mechanism,
                    struct bytes data, struct bytes signature)
 {
     LOCAL_QUIET;
-    SCOPED(EVP_PKEY_free_p) EVP_PKEY *key = NULL;
-    const struct mech *mech = mech_of(mechanism->mechanism);
-    const struct verify_row *row = row_of(mech);
-    struct verify v = {.local = local, .mech = mech, .given = mechanism};
-    CK_RV rv;
+    const struct verify_row *row = NULL;
+    struct verify v = {.local = local, .given = mechanism};
+    CK_RV rv = prepare(&v, spki, &row);
 
-    if (row == NULL)
-        return fail(CKR_MECHANISM_INVALID,
-                    "mechanism 0x%lx verifies no signature here: see C_GetMechanismList",
-                    mechanism->mechanism);
-    rv = mech_check_params(mech, mechanism);
     if (rv == CKR_OK)
-        rv = local_public_load(local, spki, &key);
+        rv = verify_data(&v, row, data, signature);
+    EVP_PKEY_free(v.key);
+    return rv;
+}
+
+CK_RV local_verify_digest(struct local *local, struct bytes spki, const CK_MECHANISM *mechanism,
+                          struct bytes digest, struct bytes signature)
+{
+    LOCAL_QUIET;
+    const struct verify_row *row = NULL;
+    struct verify v = {.local = local, .given = mechanism};
+    CK_RV rv = prepare(&v, spki, &row);
+
     if (rv == CKR_OK)
-        rv = check_key_type(mech, key);
-    if (rv != CKR_OK)
-        return rv;
-    v.key = key;
-    return verify_with(&v, row, data, signature);
+        rv = verify_digest(&v, row, digest, signature);
+    EVP_PKEY_free(v.key);
+    return rv;
 }
 
 /* ---- encryption ---- */

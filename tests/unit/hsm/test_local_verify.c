@@ -1,5 +1,6 @@
 /* Verification and encryption against keys and signatures made by OpenSSL's own interface: each yes
  * has a no beside it. */
+#include "base/mech.h"
 #include "hsm/local_int.h"
 #include "tests/support/suite.h"
 
@@ -82,6 +83,32 @@ static CK_RV verify(struct world *w, CK_MECHANISM *mechanism, struct bytes data)
     return local_verify(w->local, buf_bytes(&w->spki), mechanism, data, buf_bytes(&w->signature));
 }
 
+/* A digest made elsewhere verifies like the data, one of another length is refused. Raw mechanisms
+ * have no digest to give. */
+static void assert_digest_verifies_alike(struct world *w, CK_MECHANISM *mechanism,
+                                         struct bytes data)
+{
+    const struct mech *mech = mech_find(mechanism->mechanism);
+    SCOPED(local_digest_free_p) struct local_digest *d = NULL;
+    uint8_t digest[LOCAL_DIGEST_MAX];
+    size_t len = 0;
+
+    if (mech == NULL || mech->hash == KW_NO_MECHANISM)
+        return;
+    assert_ok(local_digest_new(w->local, mech->hash, &d));
+    assert_ok(local_digest_update(d, data));
+    assert_ok(local_digest_final(d, digest, &len));
+    assert_ok(local_verify_digest(w->local, buf_bytes(&w->spki), mechanism, BYTES(digest, len),
+                                  buf_bytes(&w->signature)));
+    assert_rv(CKR_DATA_LEN_RANGE,
+              local_verify_digest(w->local, buf_bytes(&w->spki), mechanism, BYTES(digest, len - 1),
+                                  buf_bytes(&w->signature)));
+    digest[0] ^= 1;
+    assert_rv(CKR_SIGNATURE_INVALID,
+              local_verify_digest(w->local, buf_bytes(&w->spki), mechanism, BYTES(digest, len),
+                                  buf_bytes(&w->signature)));
+}
+
 /* Yes; then no for other data, a changed signature, one that is too short, and another mechanism of
  * the same length. */
 static void assert_verifies_only_this(struct world *w, CK_MECHANISM *mechanism, struct bytes data)
@@ -89,6 +116,7 @@ static void assert_verifies_only_this(struct world *w, CK_MECHANISM *mechanism, 
     uint8_t other[256];
 
     assert_ok(verify(w, mechanism, data));
+    assert_digest_verifies_alike(w, mechanism, data);
     memcpy(other, data.data, data.len);
     other[0] ^= 1;
     assert_rv(CKR_SIGNATURE_INVALID, verify(w, mechanism, BYTES(other, data.len)));
@@ -243,6 +271,19 @@ START_TEST(eddsa_verifies_only_what_was_signed)
 }
 END_TEST
 
+START_TEST(a_raw_mechanism_has_no_digest_to_verify)
+{
+    struct world w;
+    CK_MECHANISM m = {.mechanism = CKM_ECDSA};
+
+    world_init(&w, EVP_EC_gen("P-256"));
+    assert_rv(CKR_MECHANISM_INVALID,
+              local_verify_digest(w.local, buf_bytes(&w.spki), &m, BYTES_LIT("digest"),
+                                  BYTES_LIT("signature")));
+    world_release(&w);
+}
+END_TEST
+
 START_TEST(another_key_verifies_nothing)
 {
     struct world w, other;
@@ -380,6 +421,7 @@ int main(void)
         CASE(rsa_pkcs_raw_verifies_a_digest_info),
         CASE_LOOP(ecdsa_verifies_only_what_was_signed, HASHES * CURVES),
         CASE_LOOP(eddsa_verifies_only_what_was_signed, 2),
+        CASE(a_raw_mechanism_has_no_digest_to_verify),
         CASE(another_key_verifies_nothing),
         CASE(a_mechanism_for_another_key_type_is_refused),
         CASE(rsa_encryption_decrypts_with_the_private_key),

@@ -1,0 +1,209 @@
+/*
+ * Starting an operation: everything that can be said about mechanism and key is said here, then the
+ * gate is asked, then the operation stands. A key that the caller may not see is answered as one
+ * that does not exist: none of the checks that tell something about it come before the gate's.
+ */
+#include "pkcs11/operation_int.h"
+
+#include <string.h>
+
+#define NS_PER_S 1000000000LL
+
+static CK_RV find_mechanism(const struct operation_kind_row *row, const CK_MECHANISM *mechanism,
+                            const struct mech **ret)
+{
+    const struct mech *mech = mech_find(mechanism->mechanism);
+
+    if (mech == NULL || (mech->flags & row->flag) == 0)
+        return fail(CKR_MECHANISM_INVALID,
+                    "mechanism 0x%lx cannot %s here: C_GetMechanismList and C_GetMechanismInfo "
+                    "tell what can",
+                    mechanism->mechanism, row->name);
+    *ret = mech;
+    return mech_check_params(mech, mechanism);
+}
+
+/* ---- the key ---- */
+
+static bool is_key(const struct object *object)
+{
+    return object->cls == CKO_PUBLIC_KEY || object->cls == CKO_PRIVATE_KEY ||
+           object->cls == CKO_SECRET_KEY;
+}
+
+static CK_RV check_type(const struct operation_kind_row *row, const struct mech *mech,
+                        const struct object *key)
+{
+    bool secret = mech->key == CKK_AES || mech->key == CKK_GENERIC_SECRET;
+    CK_OBJECT_CLASS cls = secret ? CKO_SECRET_KEY : row->cls;
+
+    if (!is_key(key))
+        return fail(CKR_KEY_HANDLE_INVALID, "the handle is of an object that is no key");
+    if (key->cls != cls || attrs_ulong(&key->attrs, CKA_KEY_TYPE, KW_NO_MECHANISM) != mech->key)
+        return fail(CKR_KEY_TYPE_INCONSISTENT,
+                    "%s cannot %s with a key of this class and type: use a mechanism of the "
+                    "key's type, and the private key to sign or decrypt",
+                    mech->name, row->name);
+    return CKR_OK;
+}
+
+static CK_RV check_size(const struct mech *mech, const struct object *key)
+{
+    size_t bits = operation_modulus_len(key) * 8;
+
+    if (mech->key == CKK_RSA && (bits < mech->min || bits > mech->max))
+        return fail(CKR_KEY_SIZE_RANGE, "%s takes keys of %lu to %lu bits, this one has %zu",
+                    mech->name, mech->min, mech->max, bits);
+    return CKR_OK;
+}
+
+static CK_RV check_right(const struct operation_kind_row *row, const struct object *key)
+{
+    if (!attrs_true(&key->attrs, row->right))
+        return fail(CKR_KEY_FUNCTION_NOT_PERMITTED, "the key's %s is false: it was not made to %s",
+                    row->right_name, row->name);
+    return CKR_OK;
+}
+
+static CK_RV check_life(const struct run *run, const struct operation_kind_row *row,
+                        const struct object *key)
+{
+    int64_t now = clock_realtime(engine_clock(run->app->engine)) / NS_PER_S;
+
+    if (key->state != OBJECT_ENABLED)
+        return fail(CKR_KEY_FUNCTION_NOT_PERMITTED,
+                    "the key is not enabled: enable it with `keyward key enable`");
+    if (key->not_before != 0 && now < key->not_before)
+        return fail(CKR_KEY_FUNCTION_NOT_PERMITTED,
+                    "the key is not valid yet: change its not-before with `keyward key update`");
+    if (key->expires != 0 && now >= key->expires && !row->after_expiry)
+        return fail(CKR_KEY_FUNCTION_NOT_PERMITTED,
+                    "the key has expired and cannot %s any more: make a new version of it",
+                    row->name);
+    return CKR_OK;
+}
+
+/* Absent or empty: the key sets no limit (2.40, table 25: an array of any length). */
+static CK_RV check_allowed(const struct mech *mech, const struct object *key)
+{
+    struct bytes list = attrs_bytes(&key->attrs, CKA_ALLOWED_MECHANISMS);
+
+    if (list.len == 0)
+        return CKR_OK;
+    for (size_t at = 0; at + sizeof(CK_MECHANISM_TYPE) <= list.len;
+         at += sizeof(CK_MECHANISM_TYPE)) {
+        CK_MECHANISM_TYPE allowed;
+
+        memcpy(&allowed, list.data + at, sizeof(allowed));
+        if (allowed == mech->type)
+            return CKR_OK;
+    }
+    return fail(CKR_MECHANISM_INVALID, "the key's CKA_ALLOWED_MECHANISMS does not name %s",
+                mech->name);
+}
+
+/* Is there something to do it with: the public key itself, or a key in an HSM that can. */
+static CK_RV check_means(const struct run *run, const struct operation_kind_row *row,
+                         const struct mech *mech, const struct object *key)
+{
+    if (key->cls == CKO_PUBLIC_KEY) {
+        if (attrs_bytes(&key->attrs, CKA_PUBLIC_KEY_INFO).len == 0)
+            return fail_internal("a public key object holds its CKA_PUBLIC_KEY_INFO");
+        return CKR_OK;
+    }
+    if (!key->has_hsm_key)
+        return fail_internal("a private or secret key has a key in the HSM");
+    if (!hsm_offers(run_hsm(run), mech->type, row->flag))
+        return fail(CKR_MECHANISM_INVALID, "the HSM does not offer %s to %s", mech->name,
+                    row->name);
+    return CKR_OK;
+}
+
+static CK_RV check_key(const struct run *run, const struct operation *op)
+{
+    const struct operation_kind_row *row = operation_kind_row(op->kind);
+    const struct object *key = &op->held->object;
+    CK_RV rv = check_type(row, op->mech, key);
+
+    if (rv == CKR_OK)
+        rv = check_size(op->mech, key);
+    if (rv == CKR_OK)
+        rv = check_right(row, key);
+    if (rv == CKR_OK)
+        rv = check_life(run, row, key);
+    if (rv == CKR_OK)
+        rv = check_allowed(op->mech, key);
+    return rv == CKR_OK ? check_means(run, row, op->mech, key) : rv;
+}
+
+/* ---- Init ---- */
+
+/* The gate answers for a key that may not be seen; it never answers yes. */
+static CK_RV ask_gate(struct run *run, const struct operation *op)
+{
+    struct ask ask = operation_ask(op);
+    bool visible = op->held == NULL || gate_visible(run, &op->held->object);
+    CK_RV rv = CKR_OK;
+
+    if (op->held != NULL && visible)
+        rv = check_key(run, op);
+    if (rv == CKR_OK)
+        rv = gate_ask(run, &ask);
+    if (rv == CKR_OK && !visible)
+        rv = fail(CKR_KEY_HANDLE_INVALID, "there is no key with this handle");
+    return operation_key_code(rv);
+}
+
+static CK_RV set_up(struct run *run, struct operation *op, const CK_MECHANISM *mechanism,
+                    CK_OBJECT_HANDLE key)
+{
+    CK_RV rv = find_mechanism(operation_kind_row(op->kind), mechanism, &op->mech);
+
+    if (rv == CKR_OK)
+        rv = mechanism_copy_make(&op->mechanism, op->mech, mechanism);
+    if (rv == CKR_OK && op->kind != OPERATION_DIGEST)
+        rv = operation_key_code(handles_get(run, key, &op->held));
+    if (rv == CKR_OK)
+        rv = ask_gate(run, op);
+    if (rv != CKR_OK)
+        return rv;
+    op->way = operation_way_of(op);
+    gate_keep(run, &op->grant);
+    return CKR_OK;
+}
+
+/* mechanism NULL: 3.0 cancels what is active, 2.40 knows a bad argument only. */
+static CK_RV cancel(struct run *run, enum operation_kind kind)
+{
+    if (run->session->operations[kind] == NULL)
+        return fail_argument("the mechanism");
+    operation_free(run->session->operations[kind]);
+    run->session->operations[kind] = NULL;
+    return CKR_OK;
+}
+
+CK_RV operation_init(struct run *run, enum operation_kind kind, const CK_MECHANISM *mechanism,
+                     CK_OBJECT_HANDLE key)
+{
+    struct operation *op;
+    CK_RV rv;
+
+    if (mechanism == NULL)
+        return cancel(run, kind);
+    if (run->session->operations[kind] != NULL)
+        return fail(CKR_OPERATION_ACTIVE,
+                    "an operation to %s is in progress in this session: end it first, or use "
+                    "another session",
+                    operation_kind_row(kind)->name);
+    op = calloc(1, sizeof(*op));
+    if (op == NULL)
+        return fail_memory();
+    op->kind = kind;
+    rv = set_up(run, op, mechanism, key);
+    if (rv != CKR_OK) {
+        operation_free(op);
+        return rv;
+    }
+    run->session->operations[kind] = op;
+    return CKR_OK;
+}
