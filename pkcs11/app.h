@@ -39,6 +39,7 @@ struct login {
     CK_SLOT_ID slot;
     enum login_kind kind;
     char name[USER_NAME_MAX + 1]; /* "so" for LOGIN_SO */
+    uint64_t checked; /* the store's generation at which the user was last seen to exist */
 };
 
 struct session {

@@ -124,6 +124,9 @@ MUST_CHECK CK_RV run_output_handle(struct run *run, CK_OBJECT_HANDLE_PTR dest,
 /* CKR_SESSION_READ_ONLY in a read-only session. */
 MUST_CHECK CK_RV run_ensure_read_write(const struct run *run);
 
+/* The standard's text fields: text padded with blanks to size, no NUL. */
+void run_pad(CK_UTF8CHAR *field, size_t size, const char *text);
+
 /* Shorthands for what every chapter reaches for. */
 static inline struct local *run_local(const struct run *run)
 {

@@ -82,13 +82,19 @@ struct rules {
  * policy NULL, and the reason is fail_reason().
  */
 MUST_CHECK CK_RV engine_rules(struct engine *engine, const struct vault_info *vault,
-                              const struct rules **ret);
-void engine_rules_release(struct engine *engine, const struct rules *rules);
+                              struct rules **ret);
+void engine_rules_release(struct engine *engine, struct rules *rules);
 
 /* What the home's policy starts as; admin is the Unix user that ran init. */
 MUST_CHECK CK_RV engine_home_policy(const char *admin, struct buf *ret);
-/* Name of the HSM's library, log origin: "keyward/<home id>". */
+
+/* The permit that gives a vault's user its data plane (create, use, list, delete; not policy):
+ * Cedar text. */
+MUST_CHECK CK_RV engine_user_policy(const char *user, struct buf *ret);
+
+/* The log's origin line, "keyward/<16 hex digits>": a function of the id of its signing key. */
 #define ENGINE_ORIGIN_MAX 64
+void engine_log_origin(const uint8_t key_id[static HSM_ID_LEN], char ret[static ENGINE_ORIGIN_MAX]);
 
 #include "base/scope.h"
 SCOPE_DEFINE(struct engine, engine_free)

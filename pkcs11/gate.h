@@ -28,6 +28,7 @@ struct ask {
      * without one, the home. */
     const struct object *object;
     const CK_MECHANISM *mechanism; /* NULL: none */
+    bool as_unix;                  /* as the Unix user, also where a vault's user is logged in */
     bool quiet; /* a denial is no refusal of a call (filtering a search): no record, no device error
                  */
 };
@@ -71,6 +72,9 @@ struct gate {
 MUST_CHECK CK_RV gate_ask(struct run *run, const struct ask *ask);
 /* May the caller see it? No record either way. Anything that goes wrong is "no". */
 bool gate_visible(struct run *run, const struct object *object);
+/* Does a permit of the policy name the Unix caller for this action on the run's vault, so that no
+ * login is needed? */
+bool gate_knows_caller(struct run *run, enum action action);
 /* Keeps the current grant for later calls of the same operation; nothing is recorded for this one.
  */
 void gate_keep(struct run *run, struct grant *ret);
@@ -86,8 +90,9 @@ void gate_length(struct run *run, uint64_t length);
 void gate_count(struct run *run, uint64_t count);
 /* The object a granted call made: its id and name go into the record. */
 void gate_object(struct run *run, const struct object *object);
-/* An event that is no policy decision (login, logout, a wrong PIN): written now. */
-MUST_CHECK CK_RV gate_note(struct run *run, const char *action, const char *principal, CK_RV rv);
+/* An event that is no policy decision (logout, a wrong PIN), by or about the user of that name
+ * (NULL: whoever acts): written now. */
+MUST_CHECK CK_RV gate_note(struct run *run, enum action action, const char *user, CK_RV rv);
 
 /* call_leave()'s part: writes the outcome's record. The code to answer: rv, or CKR_DEVICE_ERROR
  * when it could not be written. */

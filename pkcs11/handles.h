@@ -31,6 +31,8 @@ MUST_CHECK CK_RV handles_session_replace(struct app *app, CK_OBJECT_HANDLE handl
 void handles_session_remove(struct app *app, CK_OBJECT_HANDLE handle);
 /* Destroys the session objects of a session: HSM session keys too. */
 void handles_session_closed(struct app *app, CK_SESSION_HANDLE session);
+/* After a logout: the slot's private session objects are destroyed (2.40, 5.6, C_Logout). */
+void handles_logged_out(struct app *app, CK_SLOT_ID slot);
 /* Calls each for the session objects of a slot until it returns false; each may not call handles_*.
  */
 void handles_each_session(struct app *app, CK_SLOT_ID slot,

@@ -1,0 +1,365 @@
+/*
+ * PKCS#11 2.40, 5.5 and 5.6: who the caller is. C_Login, C_Logout, and the three functions that set
+ * PINs.
+ *
+ * A PIN is looked at where it lies in the caller's memory and is never copied here. Forms of
+ * C_Login's PIN (docs/IDENTITY.md): "secret" is the default user's, "name:secret" another user's.
+ */
+#include "pkcs11/call.h"
+#include "pkcs11/handles.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* Which user a PIN speaks for, and the secret part of it. */
+struct credential {
+    char name[USER_NAME_MAX + 1];
+    struct bytes secret;
+};
+
+static void credential_set(struct credential *c, const char *name, struct bytes secret)
+{
+    (void)snprintf(c->name, sizeof(c->name), "%s", name);
+    c->secret = secret;
+}
+
+/* Is there a user of the vault named by what stands before the colon? The security officer has a
+ * way of its own (CKU_SO). */
+static bool names_user(struct run *run, struct bytes prefix, char name[USER_NAME_MAX + 1])
+{
+    struct user_info user;
+
+    if (prefix.len == 0 || prefix.len > USER_NAME_MAX)
+        return false;
+    memcpy(name, prefix.data, prefix.len);
+    name[prefix.len] = '\0';
+    return user_name_is_valid(name) && strcmp(name, "so") != 0 &&
+           user_get(run_store(run), &run->vault, name, &user) == CKR_OK;
+}
+
+static CK_RV credential_parse(struct run *run, CK_USER_TYPE type, struct bytes pin,
+                              struct credential *ret)
+{
+    char name[USER_NAME_MAX + 1];
+    const uint8_t *colon = pin.len > 0 ? memchr(pin.data, ':', pin.len) : NULL;
+
+    if (type == CKU_SO) {
+        credential_set(ret, "so", pin);
+        return CKR_OK;
+    }
+    if (pin.len >= 4 && memcmp(pin.data, "jwt:", 4) == 0)
+        return fail(CKR_PIN_INCORRECT,
+                    "login with a token (jwt:) is not in this version yet: use a PIN");
+    if (colon != NULL) {
+        size_t n = (size_t)(colon - pin.data);
+
+        if (names_user(run, BYTES(pin.data, n), name)) {
+            credential_set(ret, name, BYTES(colon + 1, pin.len - n - 1));
+            return CKR_OK;
+        }
+    }
+    if (run->vault.default_user[0] == '\0')
+        return fail(CKR_USER_PIN_NOT_INITIALIZED,
+                    "vault %s has no user: keyward user add %s/NAME --pin-file FILE",
+                    run->vault.name, run->vault.name);
+    credential_set(ret, run->vault.default_user, pin);
+    return CKR_OK;
+}
+
+/* ---- C_Login ---- */
+
+static CK_RV check_login_state(struct run *run, CK_USER_TYPE type)
+{
+    struct login login;
+
+    if (type == CKU_CONTEXT_SPECIFIC)
+        return fail(
+            CKR_OPERATION_NOT_INITIALIZED,
+            "no operation waits for a login of its own: no key has CKA_ALWAYS_AUTHENTICATE");
+    if (type != CKU_USER && type != CKU_SO)
+        return fail(CKR_USER_TYPE_INVALID, "there is no user type %lu", type);
+    app_login_get(run->app, run->vault.slot, &login);
+    if (login.kind == LOGIN_NONE) {
+        if (type == CKU_SO && app_session_count(run->app, run->vault.slot, false) !=
+                                  app_session_count(run->app, run->vault.slot, true))
+            return fail(CKR_SESSION_READ_ONLY_EXISTS,
+                        "the security officer logs in only while no read-only session is open");
+        return CKR_OK;
+    }
+    if ((login.kind == LOGIN_SO) == (type == CKU_SO))
+        return fail(CKR_USER_ALREADY_LOGGED_IN, "%s is already logged in", login.name);
+    return fail(CKR_USER_ANOTHER_ALREADY_LOGGED_IN, "%s is logged in: log out first", login.name);
+}
+
+/* A try with a PIN; what comes of it is in the log, whatever it is. */
+static CK_RV verify_pin(struct run *run, const struct credential *c, enum action action)
+{
+    CK_RV rv = user_verify(run_store(run), &run->vault, c->name, c->secret);
+    CK_RV noted;
+
+    if (rv == CKR_OK)
+        return CKR_OK;
+    noted = gate_note(run, action, c->name, rv);
+    return noted == CKR_OK ? rv : noted;
+}
+
+static CK_RV login(struct run *run, CK_USER_TYPE type, struct bytes pin)
+{
+    struct credential credential = {.secret = BYTES_NONE};
+    struct ask ask = {.action = ACTION_LOGIN};
+    struct login login = {.slot = run->vault.slot, .kind = type == CKU_SO ? LOGIN_SO : LOGIN_USER};
+    CK_RV rv = check_login_state(run, type);
+
+    if (rv == CKR_OK && pin.data == NULL)
+        rv = fail_argument(
+            "pPin"); /* no CKF_PROTECTED_AUTHENTICATION_PATH: there is no other way in */
+    if (rv == CKR_OK)
+        rv = credential_parse(run, type, pin, &credential);
+    if (rv == CKR_OK)
+        rv = verify_pin(run, &credential, ACTION_LOGIN);
+    if (rv != CKR_OK)
+        return rv;
+    (void)snprintf(login.name, sizeof(login.name), "%s", credential.name);
+    rv = app_login_set(run->app, &login);
+    if (rv == CKR_OK)
+        rv = gate_ask(run, &ask);
+    /* The record must be in the log before anybody is logged in: another thread could act on it. */
+    if (rv == CKR_OK)
+        rv = gate_finish(run, rv);
+    if (rv != CKR_OK)
+        app_login_clear(run->app, run->vault.slot);
+    return rv;
+}
+
+CK_RV C_Login(CK_SESSION_HANDLE session, CK_USER_TYPE type, CK_UTF8CHAR_PTR pin, CK_ULONG pin_len)
+{
+    struct run run;
+    CK_RV rv = call_enter(&run, CALL_LOGIN, session);
+
+    if (rv == CKR_OK)
+        rv = login(&run, type, BYTES(pin, pin_len));
+    return call_leave(&run, rv);
+}
+
+/* ---- C_Logout ---- */
+
+static CK_RV logout(struct run *run)
+{
+    struct login login;
+    CK_RV rv;
+
+    app_login_get(run->app, run->vault.slot, &login);
+    if (login.kind == LOGIN_NONE)
+        return fail(CKR_USER_NOT_LOGGED_IN, "nobody is logged in");
+    rv = gate_note(run, ACTION_LOGIN, NULL, CKR_OK);
+    /* Logged out all the same when the log cannot be written: staying in would be the open door. */
+    app_login_clear(run->app, run->vault.slot);
+    handles_logged_out(run->app, run->vault.slot);
+    return rv;
+}
+
+CK_RV C_Logout(CK_SESSION_HANDLE session)
+{
+    struct run run;
+    CK_RV rv = call_enter(&run, CALL_LOGOUT, session);
+
+    if (rv == CKR_OK)
+        rv = logout(&run);
+    return call_leave(&run, rv);
+}
+
+/* ---- PINs ---- */
+
+static CK_RV check_new_pin(struct bytes pin)
+{
+    if (pin.data == NULL)
+        return fail_argument("pPin");
+    if (pin.len < PIN_MIN || pin.len > PIN_MAX)
+        return fail(CKR_PIN_LEN_RANGE, "a PIN has %d to %d bytes", PIN_MIN, PIN_MAX);
+    return CKR_OK;
+}
+
+/* The user that C_InitPIN makes on a vault that has none, with the data plane `keyward vault create
+ * --user` would give it. */
+#define FIRST_USER "user"
+
+static CK_RV add_first_user(struct run *run, struct bytes pin)
+{
+    struct vault_info vault = run->vault;
+    struct buf text = BUF_INIT(POLICY_TEXT_MAX);
+    struct buf permit = {0};
+    CK_RV rv = vault_get_policy(run_store(run), &run->vault, &text);
+
+    if (rv == CKR_OK)
+        rv = engine_user_policy(FIRST_USER, &permit);
+    if (rv == CKR_OK) {
+        buf_put_bytes(&text, buf_bytes(&permit));
+        rv = buf_ok(&text) ? user_add(run_store(run), &run->vault, FIRST_USER, pin) : fail_memory();
+    }
+    if (rv == CKR_OK)
+        rv = vault_set_policy(run_store(run), &run->vault, buf_bytes(&text));
+    if (rv == CKR_OK)
+        rv = vault_get_slot(run_store(run), run->vault.slot, &vault);
+    if (rv == CKR_OK) {
+        (void)snprintf(vault.default_user, sizeof(vault.default_user), "%s", FIRST_USER);
+        rv = vault_update(run_store(run), &vault, NULL);
+    }
+    buf_release(&permit);
+    buf_release(&text);
+    return rv;
+}
+
+static CK_RV init_pin(struct run *run, struct bytes pin)
+{
+    struct ask ask = {.action = ACTION_SET_PIN};
+    struct login login;
+    CK_RV rv;
+
+    app_login_get(run->app, run->vault.slot, &login);
+    if (login.kind != LOGIN_SO)
+        return fail(CKR_USER_NOT_LOGGED_IN, "the security officer must be logged in (CKU_SO)");
+    rv = check_new_pin(pin);
+    if (rv == CKR_OK)
+        rv = gate_ask(run, &ask);
+    if (rv == CKR_OK)
+        rv = gate_intent(run);
+    if (rv != CKR_OK)
+        return rv;
+    if (run->vault.default_user[0] == '\0')
+        return add_first_user(run, pin);
+    return user_set_pin(run_store(run), &run->vault, run->vault.default_user, pin);
+}
+
+CK_RV C_InitPIN(CK_SESSION_HANDLE session, CK_UTF8CHAR_PTR pin, CK_ULONG pin_len)
+{
+    struct run run;
+    CK_RV rv = call_enter(&run, CALL_INIT_PIN, session);
+
+    if (rv == CKR_OK)
+        rv = init_pin(&run, BYTES(pin, pin_len));
+    return call_leave(&run, rv);
+}
+
+/* "name:" before the new PIN is cut off when the old one came with it: an application gives both in
+ * the form it logs in with. */
+static struct bytes without_name(const struct credential *old, struct bytes old_pin,
+                                 struct bytes pin)
+{
+    size_t n = old_pin.len - old->secret.len;
+
+    if (n > 0 && pin.len > n && memcmp(pin.data, old_pin.data, n) == 0)
+        return BYTES(pin.data + n, pin.len - n);
+    return pin;
+}
+
+static CK_RV set_pin(struct run *run, struct bytes old_pin, struct bytes new_pin)
+{
+    struct credential credential = {.secret = BYTES_NONE};
+    struct ask ask = {.action = ACTION_CHANGE_PIN};
+    struct login login;
+    CK_RV rv = run_ensure_read_write(run);
+
+    if (rv == CKR_OK && old_pin.data == NULL)
+        rv = fail_argument("pOldPin");
+    if (rv != CKR_OK)
+        return rv;
+    app_login_get(run->app, run->vault.slot, &login);
+    rv = credential_parse(run, login.kind == LOGIN_SO ? CKU_SO : CKU_USER, old_pin, &credential);
+    /* A user that is logged in changes its own PIN and no other's. */
+    if (rv == CKR_OK && login.kind == LOGIN_USER && strcmp(credential.name, login.name) != 0)
+        credential_set(&credential, login.name, old_pin);
+    if (rv == CKR_OK) {
+        new_pin = new_pin.data != NULL ? without_name(&credential, old_pin, new_pin) : new_pin;
+        rv = check_new_pin(new_pin);
+    }
+    if (rv == CKR_OK)
+        rv = verify_pin(run, &credential, ACTION_CHANGE_PIN);
+    if (rv == CKR_OK)
+        rv = gate_ask(run, &ask);
+    if (rv == CKR_OK)
+        rv = gate_intent(run);
+    return rv == CKR_OK ? user_set_pin(run_store(run), &run->vault, credential.name, new_pin) : rv;
+}
+
+CK_RV C_SetPIN(CK_SESSION_HANDLE session, CK_UTF8CHAR_PTR old_pin, CK_ULONG old_len,
+               CK_UTF8CHAR_PTR new_pin, CK_ULONG new_len)
+{
+    struct run run;
+    CK_RV rv = call_enter(&run, CALL_SET_PIN, session);
+
+    if (rv == CKR_OK)
+        rv = set_pin(&run, BYTES(old_pin, old_len), BYTES(new_pin, new_len));
+    return call_leave(&run, rv);
+}
+
+/* ---- C_InitToken ---- */
+
+/* The label's 32 bytes without the blanks behind: the vault's new name. */
+static CK_RV label_name(const CK_UTF8CHAR *label, char name[VAULT_NAME_MAX + 1])
+{
+    size_t n = VAULT_NAME_MAX;
+
+    while (n > 0 && label[n - 1] == ' ')
+        n--;
+    memcpy(name, label, n);
+    name[n] = '\0';
+    if (!vault_name_is_valid(name))
+        return fail(CKR_ARGUMENTS_BAD,
+                    "a vault's name has 1 to %d letters, digits, dots, dashes "
+                    "or underscores: the label has others",
+                    VAULT_NAME_MAX);
+    return CKR_OK;
+}
+
+static CK_RV reset(struct run *run, const char *name)
+{
+    struct ask ask = {.action = ACTION_INIT_TOKEN};
+    CK_RV rv = gate_ask(run, &ask);
+
+    if (rv == CKR_OK)
+        rv = gate_intent(run);
+    return rv == CKR_OK ? vault_reset(run_store(run), &run->vault, name) : rv;
+}
+
+/*
+ * The vault as new: every object deleted (and recoverable until its retention is over, as after any
+ * deletion), every user but the security officer removed, the policy emptied, the label taken as
+ * its name. Needs the security officer's PIN.
+ */
+static CK_RV init_token(struct run *run, struct bytes pin, const CK_UTF8CHAR *label)
+{
+    struct credential so = {.name = "so", .secret = pin};
+    struct login login = {.slot = run->vault.slot, .kind = LOGIN_SO, .name = "so"};
+    char name[VAULT_NAME_MAX + 1];
+    CK_RV rv;
+
+    if (label == NULL || pin.data == NULL)
+        return fail_argument(label == NULL ? "pLabel" : "pPin");
+    rv = label_name(label, name);
+    if (rv == CKR_OK && app_session_count(run->app, run->vault.slot, false) > 0)
+        rv = fail(CKR_SESSION_EXISTS, "sessions are open with this token: close them first");
+    if (rv == CKR_OK)
+        rv = verify_pin(run, &so, ACTION_INIT_TOKEN);
+    if (rv == CKR_USER_PIN_NOT_INITIALIZED)
+        rv = fail(CKR_PIN_INCORRECT,
+                  "vault %s has no security officer: keyward user add %s/so --pin-file FILE",
+                  run->vault.name, run->vault.name);
+    if (rv == CKR_OK)
+        rv = app_login_set(run->app, &login);
+    if (rv != CKR_OK)
+        return rv;
+    rv = reset(run, name);
+    rv = gate_finish(run, rv);
+    app_login_clear(run->app, run->vault.slot);
+    return rv;
+}
+
+CK_RV C_InitToken(CK_SLOT_ID slot, CK_UTF8CHAR_PTR pin, CK_ULONG pin_len, CK_UTF8CHAR_PTR label)
+{
+    struct run run;
+    CK_RV rv = call_enter(&run, CALL_INIT_TOKEN, slot);
+
+    if (rv == CKR_OK)
+        rv = init_token(&run, BYTES(pin, pin_len), label);
+    return call_leave(&run, rv);
+}

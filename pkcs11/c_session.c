@@ -1,0 +1,72 @@
+/* PKCS#11 2.40, 5.6: sessions, without login (c_login.c). */
+#include "pkcs11/call.h"
+
+static CK_RV open_session(struct run *run, CK_FLAGS flags, CK_SESSION_HANDLE_PTR ret)
+{
+    struct login login;
+
+    if (ret == NULL)
+        return fail_argument("phSession");
+    if ((flags & CKF_SERIAL_SESSION) == 0)
+        return fail(CKR_SESSION_PARALLEL_NOT_SUPPORTED, "CKF_SERIAL_SESSION must be set");
+    app_login_get(run->app, run->vault.slot, &login);
+    if (login.kind == LOGIN_SO && (flags & CKF_RW_SESSION) == 0)
+        return fail(CKR_SESSION_READ_WRITE_SO_EXISTS,
+                    "the security officer is logged in: only read-write sessions can be opened");
+    return app_session_open(run->app, run->vault.slot,
+                            flags & (CKF_SERIAL_SESSION | CKF_RW_SESSION), ret);
+}
+
+CK_RV C_OpenSession(CK_SLOT_ID slot, CK_FLAGS flags, CK_VOID_PTR application, CK_NOTIFY notify,
+                    CK_SESSION_HANDLE_PTR ret)
+{
+    struct run run;
+    CK_RV rv = call_enter(&run, CALL_OPEN_SESSION, slot);
+
+    (void)application;
+    (void)notify; /* the only notification, surrender, is for functions that run long: none does */
+    if (rv == CKR_OK)
+        rv = open_session(&run, flags, ret);
+    return call_leave(&run, rv);
+}
+
+CK_RV C_CloseSession(CK_SESSION_HANDLE session)
+{
+    struct run run;
+    CK_RV rv = call_enter(&run, CALL_CLOSE_SESSION, 0);
+
+    if (rv == CKR_OK)
+        rv = app_session_close(run.app, session);
+    return call_leave(&run, rv);
+}
+
+CK_RV C_CloseAllSessions(CK_SLOT_ID slot)
+{
+    struct run run;
+    CK_RV rv = call_enter(&run, CALL_CLOSE_ALL_SESSIONS, slot);
+
+    if (rv == CKR_OK)
+        app_session_close_all(run.app, slot);
+    return call_leave(&run, rv);
+}
+
+static CK_RV get_session_info(struct run *run, CK_SESSION_INFO_PTR info)
+{
+    if (info == NULL)
+        return fail_argument("pInfo");
+    *info = (CK_SESSION_INFO){.slotID = run->session->slot,
+                              .state = app_session_state(run->app, run->session),
+                              .flags = run->session->flags,
+                              .ulDeviceError = run->session->device_error};
+    return CKR_OK;
+}
+
+CK_RV C_GetSessionInfo(CK_SESSION_HANDLE session, CK_SESSION_INFO_PTR info)
+{
+    struct run run;
+    CK_RV rv = call_enter(&run, CALL_GET_SESSION_INFO, session);
+
+    if (rv == CKR_OK)
+        rv = get_session_info(&run, info);
+    return call_leave(&run, rv);
+}

@@ -1,0 +1,218 @@
+/* The call table, and entering and leaving by it: see call.h. */
+#include "pkcs11/call.h"
+
+#include "base/names.h"
+#include "pkcs11/module.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+static const struct call calls[CALL_COUNT] = {
+    [CALL_GET_INFO] = {"C_GetInfo", CALL_NEEDS_APP},
+    [CALL_GET_SLOT_LIST] = {"C_GetSlotList", CALL_NEEDS_APP},
+    [CALL_GET_SLOT_INFO] = {"C_GetSlotInfo", CALL_NEEDS_SLOT},
+    [CALL_GET_TOKEN_INFO] = {"C_GetTokenInfo", CALL_NEEDS_SLOT},
+    [CALL_GET_MECHANISM_LIST] = {"C_GetMechanismList", CALL_NEEDS_SLOT},
+    [CALL_GET_MECHANISM_INFO] = {"C_GetMechanismInfo", CALL_NEEDS_SLOT},
+    [CALL_INIT_TOKEN] = {"C_InitToken", CALL_NEEDS_SLOT},
+    [CALL_INIT_PIN] = {"C_InitPIN", CALL_NEEDS_SESSION},
+    [CALL_SET_PIN] = {"C_SetPIN", CALL_NEEDS_SESSION},
+    [CALL_OPEN_SESSION] = {"C_OpenSession", CALL_NEEDS_SLOT},
+    [CALL_CLOSE_SESSION] = {"C_CloseSession", CALL_NEEDS_APP},
+    [CALL_CLOSE_ALL_SESSIONS] = {"C_CloseAllSessions", CALL_NEEDS_SLOT},
+    [CALL_GET_SESSION_INFO] = {"C_GetSessionInfo", CALL_NEEDS_SESSION},
+    [CALL_LOGIN] = {"C_Login", CALL_NEEDS_SESSION},
+    [CALL_LOGOUT] = {"C_Logout", CALL_NEEDS_SESSION},
+    [CALL_CREATE_OBJECT] = {"C_CreateObject", CALL_NEEDS_SESSION},
+    [CALL_DESTROY_OBJECT] = {"C_DestroyObject", CALL_NEEDS_SESSION},
+    [CALL_GET_OBJECT_SIZE] = {"C_GetObjectSize", CALL_NEEDS_SESSION},
+    [CALL_GET_ATTRIBUTE_VALUE] = {"C_GetAttributeValue", CALL_NEEDS_SESSION},
+    [CALL_SET_ATTRIBUTE_VALUE] = {"C_SetAttributeValue", CALL_NEEDS_SESSION},
+    [CALL_FIND_OBJECTS_INIT] = {"C_FindObjectsInit", CALL_NEEDS_SESSION},
+    [CALL_FIND_OBJECTS] = {"C_FindObjects", CALL_NEEDS_SESSION},
+    [CALL_FIND_OBJECTS_FINAL] = {"C_FindObjectsFinal", CALL_NEEDS_SESSION},
+    [CALL_ENCRYPT_INIT] = {"C_EncryptInit", CALL_NEEDS_SESSION},
+    [CALL_ENCRYPT] = {"C_Encrypt", CALL_NEEDS_SESSION},
+    [CALL_ENCRYPT_UPDATE] = {"C_EncryptUpdate", CALL_NEEDS_SESSION},
+    [CALL_ENCRYPT_FINAL] = {"C_EncryptFinal", CALL_NEEDS_SESSION},
+    [CALL_DECRYPT_INIT] = {"C_DecryptInit", CALL_NEEDS_SESSION},
+    [CALL_DECRYPT] = {"C_Decrypt", CALL_NEEDS_SESSION},
+    [CALL_DECRYPT_UPDATE] = {"C_DecryptUpdate", CALL_NEEDS_SESSION},
+    [CALL_DECRYPT_FINAL] = {"C_DecryptFinal", CALL_NEEDS_SESSION},
+    [CALL_DIGEST_INIT] = {"C_DigestInit", CALL_NEEDS_SESSION},
+    [CALL_DIGEST] = {"C_Digest", CALL_NEEDS_SESSION},
+    [CALL_DIGEST_UPDATE] = {"C_DigestUpdate", CALL_NEEDS_SESSION},
+    [CALL_DIGEST_KEY] = {"C_DigestKey", CALL_NEEDS_SESSION},
+    [CALL_DIGEST_FINAL] = {"C_DigestFinal", CALL_NEEDS_SESSION},
+    [CALL_SIGN_INIT] = {"C_SignInit", CALL_NEEDS_SESSION},
+    [CALL_SIGN] = {"C_Sign", CALL_NEEDS_SESSION},
+    [CALL_SIGN_UPDATE] = {"C_SignUpdate", CALL_NEEDS_SESSION},
+    [CALL_SIGN_FINAL] = {"C_SignFinal", CALL_NEEDS_SESSION},
+    [CALL_VERIFY_INIT] = {"C_VerifyInit", CALL_NEEDS_SESSION},
+    [CALL_VERIFY] = {"C_Verify", CALL_NEEDS_SESSION},
+    [CALL_VERIFY_UPDATE] = {"C_VerifyUpdate", CALL_NEEDS_SESSION},
+    [CALL_VERIFY_FINAL] = {"C_VerifyFinal", CALL_NEEDS_SESSION},
+    [CALL_GENERATE_KEY] = {"C_GenerateKey", CALL_NEEDS_SESSION},
+    [CALL_GENERATE_KEY_PAIR] = {"C_GenerateKeyPair", CALL_NEEDS_SESSION},
+    [CALL_SEED_RANDOM] = {"C_SeedRandom", CALL_NEEDS_SESSION},
+    [CALL_GENERATE_RANDOM] = {"C_GenerateRandom", CALL_NEEDS_SESSION},
+    [CALL_GET_FUNCTION_STATUS] = {"C_GetFunctionStatus", CALL_NEEDS_SESSION},
+    [CALL_CANCEL_FUNCTION] = {"C_CancelFunction", CALL_NEEDS_SESSION},
+    [CALL_WAIT_FOR_SLOT_EVENT] = {"C_WaitForSlotEvent", CALL_NEEDS_APP},
+    [CALL_ADMIN] = {"keyward", CALL_NEEDS_HOME},
+};
+
+static CK_RV enter_slot(struct run *run, CK_SLOT_ID slot)
+{
+    CK_RV rv = vault_get_slot(engine_store(run->app->engine), slot, &run->vault);
+
+    run->has_vault = rv == CKR_OK;
+    return rv;
+}
+
+static CK_RV enter_session(struct run *run, CK_SESSION_HANDLE handle)
+{
+    CK_RV rv = app_session_enter(run->app, handle, &run->session);
+
+    if (rv != CKR_OK)
+        return rv;
+    rv = enter_slot(run, run->session->slot);
+    if (rv == CKR_SLOT_ID_INVALID)
+        return fail(CKR_DEVICE_REMOVED, "the vault of this session is gone");
+    return rv;
+}
+
+static CK_RV enter_row(struct run *run, CK_ULONG argument)
+{
+    CK_RV rv;
+
+    if (run->call->needs == CALL_NEEDS_APP)
+        return CKR_OK;
+    if (run->app->engine == NULL) {
+        static const struct {
+            CK_RV rv;
+            const char *what;
+        } homeless[] = {
+            [CALL_NEEDS_HOME] = {CKR_GENERAL_ERROR,
+                                 "no vault home here: run keyward init, or set KEYWARD_HOME"},
+            [CALL_NEEDS_SLOT] = {CKR_SLOT_ID_INVALID, "no vault home here, so there are no slots"},
+            [CALL_NEEDS_SESSION] = {CKR_SESSION_HANDLE_INVALID,
+                                    "no vault home here, so there are no sessions"},
+        };
+
+        return fail(homeless[run->call->needs].rv, "%s", homeless[run->call->needs].what);
+    }
+    rv = engine_wake(run->app->engine);
+    if (rv != CKR_OK)
+        return rv;
+    if (run->call->needs == CALL_NEEDS_SLOT)
+        return enter_slot(run, argument);
+    if (run->call->needs == CALL_NEEDS_SESSION)
+        return enter_session(run, argument);
+    return CKR_OK;
+}
+
+CK_RV call_enter(struct run *run, enum call_id id, CK_ULONG session_or_slot)
+{
+    CK_RV rv;
+
+    *run = (struct run){.call = &calls[id]};
+    fail_clear();
+    rv = module_acquire(&run->app);
+    if (rv != CKR_OK)
+        return rv;
+    if (run->app->engine != NULL)
+        run->started = clock_monotonic(engine_clock(run->app->engine));
+    return enter_row(run, session_or_slot);
+}
+
+static void release_outputs(struct run *run, bool give)
+{
+    for (size_t i = 0; i < run->output_count; i++) {
+        struct run_output *output = &run->outputs[i];
+
+        if (give) {
+            if (output->dest != NULL && output->bytes.len > 0)
+                memcpy(output->dest, output->bytes.data, output->bytes.len);
+            if (output->dest_len != NULL)
+                *output->dest_len = output->bytes.len;
+        }
+        buf_release_secure(&output->bytes);
+    }
+    run->output_count = 0;
+}
+
+/* For whoever debugs an application: the reason on stderr, when KEYWARD_DEBUG=1 asks for it.
+ * Reasons never hold a secret. */
+static void tell_reason(const struct run *run, CK_RV rv)
+{
+    const char *asked = secure_getenv("KEYWARD_DEBUG");
+    char name[NAME_BUF_MAX];
+
+    if (asked != NULL && strcmp(asked, "1") == 0)
+        (void)dprintf(STDERR_FILENO, "keyward: %s: %s: %s\n",
+                      run->verb != NULL ? run->verb : run->call->name, name_of_rv(rv, name),
+                      fail_reason());
+}
+
+CK_RV call_leave(struct run *run, CK_RV rv)
+{
+    struct trail *trail;
+
+    if (run->app == NULL) {
+        tell_reason(run, rv);
+        return rv;
+    }
+    rv = gate_finish(run, rv);
+    release_outputs(run, rv == CKR_OK);
+    if (run->session != NULL)
+        app_session_leave(run->app, run->session);
+    trail = run->app->engine != NULL ? engine_trail(run->app->engine) : NULL;
+    if (rv != CKR_OK && rv != CKR_BUFFER_TOO_SMALL)
+        tell_reason(run, rv);
+    /* One call a second pays for the checkpoint; its failure is not this call's: the record is
+     * safe, and status shows it. */
+    if (trail != NULL && trail_checkpoint_due(trail)) {
+        char kept[FAIL_REASON_MAX];
+
+        (void)snprintf(kept, sizeof(kept), "%s", fail_reason());
+        (void)trail_checkpoint(trail);
+        (void)fail(rv, "%s", kept);
+    }
+    module_release();
+    return rv;
+}
+
+void run_output(struct run *run, CK_BYTE_PTR dest, CK_ULONG_PTR dest_len, struct buf *bytes)
+{
+    run->outputs[run->output_count++] =
+        (struct run_output){.dest = dest, .dest_len = dest_len, .bytes = *bytes};
+    *bytes = (struct buf){.max = bytes->max};
+}
+
+CK_RV run_output_handle(struct run *run, CK_OBJECT_HANDLE_PTR dest, CK_OBJECT_HANDLE handle)
+{
+    struct buf bytes = BUF_INIT(sizeof(handle));
+
+    buf_put(&bytes, &handle, sizeof(handle));
+    if (!buf_ok(&bytes))
+        return fail_memory();
+    run_output(run, (CK_BYTE_PTR)dest, NULL, &bytes);
+    return CKR_OK;
+}
+
+CK_RV run_ensure_read_write(const struct run *run)
+{
+    if ((run->session->flags & CKF_RW_SESSION) != 0)
+        return CKR_OK;
+    return fail(CKR_SESSION_READ_ONLY, "the session is read-only: open it with CKF_RW_SESSION");
+}
+
+void run_pad(CK_UTF8CHAR *field, size_t size, const char *text)
+{
+    size_t n = strlen(text);
+
+    memset(field, ' ', size);
+    memcpy(field, text, n < size ? n : size);
+}

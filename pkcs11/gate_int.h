@@ -1,0 +1,60 @@
+/* Between gate.c and gate_request.c: one question to the policy, put together on the stack. Nobody
+ * else includes this. */
+#ifndef KEYWARD_PKCS11_GATE_INT_H
+#define KEYWARD_PKCS11_GATE_INT_H
+
+#include "base/mech.h"
+#include "base/names.h"
+#include "pkcs11/call.h"
+
+#define QUESTION_UID_MAX      (VAULT_NAME_MAX + 1 + 256 + 2 * OBJECT_ID_LEN + 1)
+#define QUESTION_CONTEXT_MAX  12
+#define QUESTION_OBJECT_ATTRS 10
+#define QUESTION_REASONS_MAX  8
+
+struct question {
+    struct run *run;
+    struct rules *rules; /* held until question_release() */
+    struct policy_request request;
+    struct policy_verdict verdict;
+    /* Storage that request and verdict point into. */
+    struct login login;
+    struct policy_uid groups[APP_GROUPS_MAX];
+    struct policy_uid vault_uid;
+    char object_uid[QUESTION_UID_MAX];
+    char mechanism[NAME_BUF_MAX];
+    char hash[NAME_BUF_MAX];
+    struct policy_field context[QUESTION_CONTEXT_MAX];
+    struct policy_field object_attrs[QUESTION_OBJECT_ATTRS];
+    struct policy_field vault_attrs[2];
+    struct policy_entity entities[4];
+    uint32_t reasons[QUESTION_REASONS_MAX];
+    uint32_t errors[QUESTION_REASONS_MAX];
+    const struct ask *ask;
+};
+
+/* Who acts: the login of the run's vault, as long as that user still exists; LOGIN_NONE: the Unix
+ * user. */
+MUST_CHECK CK_RV question_login(struct run *run, struct login *ret);
+/* Cedar text of that principal. */
+void question_principal(const struct run *run, const struct login *login, char *out, size_t size);
+
+MUST_CHECK CK_RV question_new(struct run *run, const struct ask *ask, struct question *q);
+void question_decide(struct question *q);
+void question_release(struct question *q);
+
+/* After a denial. */
+bool question_login_would_help(const struct question *q);
+bool question_other_mechanism_would_help(const struct question *q);
+/* Number of the first rule that made the answer, from 1; 0: none did (default deny). */
+CK_ULONG question_rule_number(const struct question *q);
+void question_reason(const struct question *q, char *out, size_t size);
+
+/* Principal, rules and policy hash of the answer. */
+void question_fill(const struct question *q, struct grant *grant);
+/* SHA-256 over the parameters, following the pointers of the structures that hold some. */
+MUST_CHECK CK_RV question_parameters(struct local *local, const CK_MECHANISM *mechanism,
+                                     uint8_t out[static 32]);
+void gate_name_object(const struct object *object, struct grant *grant);
+
+#endif

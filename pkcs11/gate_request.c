@@ -1,0 +1,557 @@
+/*
+ * The question to the policy: who (login or Unix user), what (the action), on what (object, vault
+ * or home), in which circumstances. Everything is put together on the stack and borrowed; the
+ * policy allocates nothing either.
+ */
+#include "pkcs11/gate_int.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static struct policy_value value_string(struct bytes s)
+{
+    return (struct policy_value){.kind = POLICY_STRING, .u.string = s};
+}
+
+static struct policy_value value_text(const char *s)
+{
+    return value_string(bytes_from_str(s));
+}
+
+static struct policy_value value_long(int64_t n)
+{
+    return (struct policy_value){.kind = POLICY_LONG, .u.number = n};
+}
+
+static struct policy_value value_bool(bool b)
+{
+    return (struct policy_value){.kind = POLICY_BOOL, .u.boolean = b};
+}
+
+static struct policy_value value_record(const struct policy_field *fields, size_t count)
+{
+    return (struct policy_value){.kind = POLICY_RECORD,
+                                 .u.record = {.fields = fields, .count = count}};
+}
+
+static struct policy_uid uid_of(const char *type, const char *id)
+{
+    return (struct policy_uid){.type = bytes_from_str(type), .id = bytes_from_str(id)};
+}
+
+#define FIELD(key, val) ((struct policy_field){.name = BYTES_LIT(key), .value = (val)})
+
+/* ---- who ---- */
+
+static void set_principal(struct question *q, struct policy_entity *entity)
+{
+    const struct app *app = q->run->app;
+
+    *entity = (struct policy_entity){.attributes = value_record(NULL, 0)};
+    if (q->login.kind != LOGIN_NONE) {
+        entity->uid = uid_of("User", q->login.name);
+        return;
+    }
+    for (size_t i = 0; i < app->unix_group_count; i++)
+        q->groups[i] = uid_of("UnixGroup", app->unix_groups[i]);
+    entity->uid = uid_of("Unix", app->unix_name);
+    entity->ancestors = q->groups;
+    entity->ancestor_count = app->unix_group_count;
+}
+
+/* ---- on what ---- */
+
+/* The entity type and the words for class and type, one row a class. */
+static const struct class_words {
+    CK_OBJECT_CLASS cls;
+    const char *entity, *word;
+} class_table[] = {
+    {CKO_PRIVATE_KEY, "Key", "private"}, {CKO_PUBLIC_KEY, "Key", "public"},
+    {CKO_SECRET_KEY, "Key", "secret"},   {CKO_CERTIFICATE, "Certificate", "certificate"},
+    {CKO_DATA, "Secret", "data"},
+};
+
+static const struct class_words *words_of(CK_OBJECT_CLASS cls)
+{
+    for (size_t i = 0; i < sizeof(class_table) / sizeof(*class_table); i++)
+        if (class_table[i].cls == cls)
+            return &class_table[i];
+    return &class_table[sizeof(class_table) / sizeof(*class_table) - 1];
+}
+
+static const struct {
+    CK_KEY_TYPE type;
+    const char *word;
+} type_table[] = {
+    {CKK_RSA, "rsa"},
+    {CKK_EC, "ec"},
+    {CKK_EC_EDWARDS, "ed25519"},
+    {CKK_AES, "aes"},
+    {CKK_GENERIC_SECRET, "hmac"},
+    {CKK_SHA_1_HMAC, "hmac"},
+    {CKK_SHA224_HMAC, "hmac"},
+    {CKK_SHA256_HMAC, "hmac"},
+    {CKK_SHA384_HMAC, "hmac"},
+    {CKK_SHA512_HMAC, "hmac"},
+};
+
+static const char *type_word(const struct object *object)
+{
+    CK_KEY_TYPE type = attrs_ulong(&object->attrs, CKA_KEY_TYPE, CK_UNAVAILABLE_INFORMATION);
+
+    if (object->cls == CKO_CERTIFICATE)
+        return "x509";
+    if (object->cls == CKO_DATA)
+        return "data";
+    for (size_t i = 0; i < sizeof(type_table) / sizeof(*type_table); i++)
+        if (type_table[i].type == type)
+            return type_table[i].word;
+    return "other";
+}
+
+/* Bits of the field of a named curve, by its OID's DER. */
+static const struct {
+    struct bytes params;
+    int64_t bits;
+} curves[] = {
+    {BYTES_LIT("\x06\x08\x2a\x86\x48\xce\x3d\x03\x01\x07"), 256},
+    {BYTES_LIT("\x06\x05\x2b\x81\x04\x00\x22"), 384},
+    {BYTES_LIT("\x06\x05\x2b\x81\x04\x00\x23"), 521},
+};
+
+static int64_t size_of(const struct object *object)
+{
+    struct bytes params = attrs_bytes(&object->attrs, CKA_EC_PARAMS);
+    CK_ULONG bits = attrs_ulong(&object->attrs, CKA_MODULUS_BITS, 0);
+
+    if (bits == 0)
+        bits = attrs_bytes(&object->attrs, CKA_MODULUS).len * 8;
+    if (bits == 0)
+        bits = attrs_ulong(&object->attrs, CKA_VALUE_LEN, 0) * 8;
+    for (size_t i = 0; bits == 0 && i < sizeof(curves) / sizeof(*curves); i++)
+        if (bytes_equal(curves[i].params, params))
+            return curves[i].bits;
+    return (int64_t)bits;
+}
+
+static const char *const state_words[] = {
+    [OBJECT_ENABLED] = "enabled", [OBJECT_DISABLED] = "disabled", [OBJECT_DELETED] = "deleted"};
+
+static const char *protection_word(const struct object *object)
+{
+    if (object->cls != CKO_PRIVATE_KEY && object->cls != CKO_SECRET_KEY)
+        return "none";
+    return object->protection == PROTECTION_HSM ? "hsm" : "software";
+}
+
+static void set_object(struct question *q, const struct object *object,
+                       struct policy_entity *entity)
+{
+    struct bytes label = attrs_bytes(&object->attrs, CKA_LABEL);
+    char hex[2 * OBJECT_ID_LEN + 1];
+    int n;
+    const struct policy_field attrs[QUESTION_OBJECT_ATTRS] = {
+        FIELD("class", value_text(words_of(object->cls)->word)),
+        FIELD("name", value_string(label)),
+        FIELD("private", value_bool(attrs_true(&object->attrs, CKA_PRIVATE))),
+        FIELD("protection", value_text(protection_word(object))),
+        FIELD("size", value_long(size_of(object))),
+        FIELD("state", value_text(state_words[object->state])),
+        FIELD("tags", value_record(NULL, 0)),
+        FIELD("token", value_bool(attrs_true(&object->attrs, CKA_TOKEN))),
+        FIELD("type", value_text(type_word(object))),
+        FIELD("version", value_long((int64_t)object->version)),
+    };
+
+    bytes_to_hex(BYTES(object->id, OBJECT_ID_LEN), hex);
+    if (label.len > 0 && label.len <= 256)
+        n = snprintf(q->object_uid, sizeof(q->object_uid), "%s/%.*s", q->run->vault.name,
+                     (int)label.len, (const char *)label.data);
+    else
+        n = snprintf(q->object_uid, sizeof(q->object_uid), "%s/%s", q->run->vault.name, hex);
+    memcpy(q->object_attrs, attrs, sizeof(attrs));
+    *entity = (struct policy_entity){
+        .uid = {.type = bytes_from_str(words_of(object->cls)->entity),
+                .id = BYTES(q->object_uid, (size_t)n)},
+        .ancestors = &q->vault_uid,
+        .ancestor_count = 1,
+        .attributes = value_record(q->object_attrs, QUESTION_OBJECT_ATTRS),
+    };
+}
+
+static void set_vault(struct question *q, struct policy_entity *entity)
+{
+    const struct run *run = q->run;
+
+    q->vault_uid = uid_of("Vault", run->has_vault ? run->vault.name : "");
+    q->vault_attrs[0] = FIELD("name", value_string(q->vault_uid.id));
+    q->vault_attrs[1] =
+        FIELD("protection", value_text(!run->has_vault                           ? ""
+                                       : run->vault.protection == PROTECTION_HSM ? "hsm"
+                                                                                 : "software"));
+    *entity =
+        (struct policy_entity){.uid = q->vault_uid, .attributes = value_record(q->vault_attrs, 2)};
+}
+
+/* ---- in which circumstances ---- */
+
+/* The hash a mechanism works with: its row's, or the one its parameters name. */
+static CK_MECHANISM_TYPE hash_of(const struct mech *row, const CK_MECHANISM *mechanism)
+{
+    if (row == NULL)
+        return KW_NO_MECHANISM;
+    if (row->params == MECH_PARAMS_PSS && mechanism->pParameter != NULL &&
+        mechanism->ulParameterLen == sizeof(CK_RSA_PKCS_PSS_PARAMS))
+        return ((const CK_RSA_PKCS_PSS_PARAMS *)mechanism->pParameter)->hashAlg;
+    if (row->params == MECH_PARAMS_OAEP && mechanism->pParameter != NULL &&
+        mechanism->ulParameterLen == sizeof(CK_RSA_PKCS_OAEP_PARAMS))
+        return ((const CK_RSA_PKCS_OAEP_PARAMS *)mechanism->pParameter)->hashAlg;
+    return row->hash;
+}
+
+static bool salt_of(const struct mech *row, const CK_MECHANISM *mechanism, int64_t *ret)
+{
+    if (row == NULL || row->params != MECH_PARAMS_PSS || mechanism->pParameter == NULL ||
+        mechanism->ulParameterLen != sizeof(CK_RSA_PKCS_PSS_PARAMS))
+        return false;
+    *ret = (int64_t)((const CK_RSA_PKCS_PSS_PARAMS *)mechanism->pParameter)->sLen;
+    return true;
+}
+
+/* The record must be sorted by name: the fields are put in that order here. */
+static void set_context(struct question *q, const CK_MECHANISM *mechanism, bool logged_in)
+{
+    const struct run *run = q->run;
+    const struct mech *row = mechanism != NULL ? mech_find(mechanism->mechanism) : NULL;
+    CK_MECHANISM_TYPE hash = mechanism != NULL ? hash_of(row, mechanism) : KW_NO_MECHANISM;
+    int64_t now = clock_realtime(engine_clock(run->app->engine)) / 1000000000;
+    struct policy_field *f = q->context;
+    int64_t salt;
+
+    *f++ = FIELD("function", value_text(run->verb != NULL ? run->verb : run->call->name));
+    if (hash != KW_NO_MECHANISM)
+        *f++ = FIELD("hash", value_text(name_of_mechanism(hash, q->hash)));
+    *f++ = FIELD("loggedIn", value_bool(logged_in));
+    if (mechanism != NULL)
+        *f++ =
+            FIELD("mechanism", value_text(name_of_mechanism(mechanism->mechanism, q->mechanism)));
+    *f++ = FIELD("now", value_long(now));
+    *f++ = FIELD("readWrite",
+                 value_bool(run->session == NULL || (run->session->flags & CKF_RW_SESSION) != 0));
+    if (mechanism != NULL && salt_of(row, mechanism, &salt))
+        *f++ = FIELD("saltLength", value_long(salt));
+    if (run->has_vault)
+        *f++ = FIELD("vault", value_text(run->vault.name));
+    *f++ = FIELD("via", value_text(run->verb != NULL ? "admin" : "pkcs11"));
+    q->request.context = value_record(q->context, (size_t)(f - q->context));
+}
+
+/* ---- the whole ---- */
+
+static int entity_compare(const struct policy_entity *a, const struct policy_entity *b)
+{
+    int c = bytes_compare(a->uid.type, b->uid.type);
+
+    return c != 0 ? c : bytes_compare(a->uid.id, b->uid.id);
+}
+
+static void add_entity(struct question *q, const struct policy_entity *entity)
+{
+    size_t at = q->request.entity_count++;
+
+    while (at > 0 && entity_compare(entity, &q->entities[at - 1]) < 0) {
+        q->entities[at] = q->entities[at - 1];
+        at--;
+    }
+    q->entities[at] = *entity;
+}
+
+static void put_together(struct question *q)
+{
+    struct policy_entity entity;
+
+    q->request.entities = q->entities;
+    set_principal(q, &entity);
+    q->request.principal = entity.uid;
+    add_entity(q, &entity);
+    q->request.action = schema_action(q->ask->action)->uid;
+    add_entity(q, schema_action(q->ask->action));
+    set_vault(q, &entity);
+    q->request.resource = entity.uid;
+    add_entity(q, &entity);
+    if (q->ask->object != NULL) {
+        set_object(q, q->ask->object, &entity);
+        q->request.resource = entity.uid;
+        add_entity(q, &entity);
+    }
+    set_context(q, q->ask->mechanism, q->login.kind != LOGIN_NONE);
+}
+
+CK_RV question_login(struct run *run, struct login *ret)
+{
+    struct store *store = engine_store(run->app->engine);
+    struct user_info user;
+    uint64_t generation = 0;
+    CK_RV rv;
+
+    *ret = (struct login){.kind = LOGIN_NONE};
+    if (!run->has_vault)
+        return CKR_OK;
+    app_login_get(run->app, run->vault.slot, ret);
+    if (ret->kind == LOGIN_NONE)
+        return CKR_OK;
+    rv = store_generation(store, &generation);
+    if (rv != CKR_OK || ret->checked == generation)
+        return rv;
+    rv = user_get(store, &run->vault, ret->name, &user);
+    if (rv == CKR_USER_PIN_NOT_INITIALIZED) {
+        /* Removed since: the login goes with the user. */
+        app_login_clear(run->app, run->vault.slot);
+        *ret = (struct login){.kind = LOGIN_NONE};
+        return CKR_OK;
+    }
+    ret->checked = generation;
+    return rv == CKR_OK ? app_login_set(run->app, ret) : rv;
+}
+
+CK_RV question_new(struct run *run, const struct ask *ask, struct question *q)
+{
+    CK_RV rv;
+
+    memset(q, 0, sizeof(*q));
+    q->run = run;
+    q->ask = ask;
+    rv = ask->as_unix ? CKR_OK : question_login(run, &q->login);
+    if (rv != CKR_OK)
+        return rv;
+    q->verdict.reasons = q->reasons;
+    q->verdict.max = QUESTION_REASONS_MAX;
+    q->verdict.errors = q->errors;
+    q->verdict.error_max = QUESTION_REASONS_MAX;
+    put_together(q);
+    return engine_rules(run->app->engine, run->has_vault ? &run->vault : NULL, &q->rules);
+}
+
+void question_release(struct question *q)
+{
+    engine_rules_release(q->run->app->engine, q->rules);
+}
+
+/*
+ * The standard's own rule, beside the policy's: a private object is not there for a session that
+ * has not logged in. Where the policy names the Unix caller the connection itself is the login.
+ * Administrative verbs go by the policy alone.
+ */
+static bool private_without_login(const struct question *q)
+{
+    return q->run->verb == NULL && q->ask->object != NULL && q->login.kind == LOGIN_NONE &&
+           attrs_true(&q->ask->object->attrs, CKA_PRIVATE) &&
+           !policy_names_principal(q->rules->policy, &q->request);
+}
+
+void question_decide(struct question *q)
+{
+    policy_decide(q->rules->policy, &q->request, &q->verdict);
+    if (q->verdict.allow && private_without_login(q)) {
+        q->verdict.allow = false;
+        q->verdict.reason_count = 0;
+    }
+}
+
+/* ---- after a denial ---- */
+
+/* The same question with another principal or context. */
+static bool would_allow(const struct question *q, const struct policy_request *request)
+{
+    struct policy_verdict verdict = {.max = 0};
+
+    policy_decide(q->rules->policy, request, &verdict);
+    return verdict.allow;
+}
+
+static bool user_would_be_allowed(const struct question *q, const char *name)
+{
+    struct question as = *q;
+    struct policy_entity entities[4];
+    size_t n = 0;
+
+    as.request.principal = uid_of("User", name);
+    for (size_t i = 0; i < q->request.entity_count; i++)
+        if (!bytes_equal_str(q->request.entities[i].uid.type, "Unix"))
+            entities[n++] = q->request.entities[i];
+    as.request.entities = entities;
+    as.request.entity_count = n;
+    set_context(&as, q->ask->mechanism, true);
+    return would_allow(q, &as.request);
+}
+
+bool question_login_would_help(const struct question *q)
+{
+    struct user_info *users = NULL;
+    size_t count = 0;
+    bool help = false;
+
+    if (q->login.kind != LOGIN_NONE || !q->run->has_vault || q->run->verb != NULL ||
+        user_list(engine_store(q->run->app->engine), &q->run->vault, &users, &count) != CKR_OK)
+        return false;
+    for (size_t i = 0; i < count && !help; i++)
+        help = user_would_be_allowed(q, users[i].name);
+    free(users);
+    return help;
+}
+
+bool question_other_mechanism_would_help(const struct question *q)
+{
+    const CK_MECHANISM *asked = q->ask->mechanism;
+    const struct mech *row = asked != NULL ? mech_find(asked->mechanism) : NULL;
+
+    if (row == NULL)
+        return false;
+    for (size_t i = 0; i < mech_count(); i++) {
+        const struct mech *other = mech_at(i);
+        struct question as;
+        CK_MECHANISM mechanism = {.mechanism = other->type};
+
+        if (other == row || other->key != row->key || (other->flags & row->flags) == 0)
+            continue;
+        as = *q;
+        set_context(&as, &mechanism, q->login.kind != LOGIN_NONE);
+        if (would_allow(q, &as.request))
+            return true;
+    }
+    return false;
+}
+
+CK_ULONG question_rule_number(const struct question *q)
+{
+    return q->verdict.reason_count > 0 ? (CK_ULONG)q->reasons[0] + 1 : 0;
+}
+
+static void list_rules(const struct question *q, char *out, size_t size)
+{
+    size_t stored = q->verdict.reason_count < QUESTION_REASONS_MAX ? q->verdict.reason_count
+                                                                   : QUESTION_REASONS_MAX;
+    size_t at = 0;
+
+    out[0] = '\0';
+    for (size_t i = 0; i < stored && at < size; i++) {
+        int n = snprintf(out + at, size - at, "%s%s", i > 0 ? "," : "",
+                         policy_id(q->rules->policy, q->reasons[i]));
+
+        at += n > 0 ? (size_t)n : 0;
+    }
+}
+
+/* User::"alice", as Cedar writes it. */
+static void principal_text(const struct policy_uid *uid, char *out, size_t size)
+{
+    size_t at = 0;
+    int n = snprintf(out, size, "%.*s::\"", (int)uid->type.len, (const char *)uid->type.data);
+
+    at = n > 0 ? (size_t)n : 0;
+    for (size_t i = 0; i < uid->id.len && at + 4 < size; i++) {
+        char c = (char)uid->id.data[i];
+
+        if (c == '"' || c == '\\')
+            out[at++] = '\\';
+        out[at++] = c;
+    }
+    (void)snprintf(out + at, size - at, "\"");
+}
+
+void question_principal(const struct run *run, const struct login *login, char *out, size_t size)
+{
+    struct policy_uid uid = login->kind != LOGIN_NONE ? uid_of("User", login->name)
+                                                      : uid_of("Unix", run->app->unix_name);
+
+    principal_text(&uid, out, size);
+}
+
+void question_reason(const struct question *q, char *out, size_t size)
+{
+    char who[sizeof(((struct grant *)NULL)->principal)];
+    char rules[GRANT_RULES_MAX];
+    const char *action = schema_action_name(q->ask->action);
+    struct bytes what = q->request.resource.id;
+
+    principal_text(&q->request.principal, who, sizeof(who));
+    list_rules(q, rules, sizeof(rules));
+    if (q->rules->policy == NULL)
+        (void)snprintf(out, size, "%s may not %s: the policy cannot be read, apply it anew", who,
+                       action);
+    else if (q->verdict.error_count > 0)
+        (void)snprintf(out, size, "%s may not %s %.*s: policy %s errs (%s)", who, action,
+                       (int)what.len, (const char *)what.data,
+                       policy_id(q->rules->policy, q->errors[0]), q->verdict.error);
+    else if (q->verdict.reason_count > 0)
+        (void)snprintf(out, size, "%s may not %s %.*s: forbidden by %s", who, action, (int)what.len,
+                       (const char *)what.data, rules);
+    else
+        (void)snprintf(out, size, "%s may not %s %.*s: no policy permits it", who, action,
+                       (int)what.len, (const char *)what.data);
+}
+
+void question_fill(const struct question *q, struct grant *grant)
+{
+    principal_text(&q->request.principal, grant->principal, sizeof(grant->principal));
+    list_rules(q, grant->rules, sizeof(grant->rules));
+    memcpy(grant->policy, q->rules->hash, sizeof(grant->policy));
+}
+
+/* ---- parameters ---- */
+
+static CK_RV add_ulong(struct local_digest *d, CK_ULONG n)
+{
+    return local_digest_update(d, BYTES(&n, sizeof(n)));
+}
+
+static CK_RV add_span(struct local_digest *d, const void *data, CK_ULONG len)
+{
+    CK_RV rv = add_ulong(d, len);
+
+    return rv == CKR_OK && data != NULL ? local_digest_update(d, BYTES(data, len)) : rv;
+}
+
+static CK_RV add_gcm(struct local_digest *d, const CK_GCM_PARAMS *p)
+{
+    CK_RV rv = add_span(d, p->pIv, p->ulIvLen);
+
+    if (rv == CKR_OK)
+        rv = add_span(d, p->pAAD, p->ulAADLen);
+    return rv == CKR_OK ? add_ulong(d, p->ulTagBits) : rv;
+}
+
+static CK_RV add_oaep(struct local_digest *d, const CK_RSA_PKCS_OAEP_PARAMS *p)
+{
+    CK_RV rv = add_ulong(d, p->hashAlg);
+
+    if (rv == CKR_OK)
+        rv = add_ulong(d, p->mgf);
+    return rv == CKR_OK ? add_span(d, p->pSourceData, p->ulSourceDataLen) : rv;
+}
+
+CK_RV question_parameters(struct local *local, const CK_MECHANISM *mechanism,
+                          uint8_t out[static 32])
+{
+    const struct mech *row = mech_find(mechanism->mechanism);
+    enum mech_params kind = row != NULL ? row->params : MECH_PARAMS_NONE;
+    uint8_t digest[LOCAL_DIGEST_MAX];
+    struct local_digest *d = NULL;
+    size_t len = 0;
+    CK_RV rv = local_digest_new(local, CKM_SHA256, &d);
+
+    if (rv == CKR_OK && kind == MECH_PARAMS_GCM &&
+        mechanism->ulParameterLen == sizeof(CK_GCM_PARAMS))
+        rv = add_gcm(d, mechanism->pParameter);
+    else if (rv == CKR_OK && kind == MECH_PARAMS_OAEP &&
+             mechanism->ulParameterLen == sizeof(CK_RSA_PKCS_OAEP_PARAMS))
+        rv = add_oaep(d, mechanism->pParameter);
+    else if (rv == CKR_OK)
+        rv = add_span(d, mechanism->pParameter, mechanism->ulParameterLen);
+    if (rv == CKR_OK)
+        rv = local_digest_final(d, digest, &len);
+    if (rv == CKR_OK)
+        memcpy(out, digest, 32);
+    local_digest_free(d);
+    return rv;
+}

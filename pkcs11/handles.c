@@ -1,0 +1,364 @@
+/*
+ * Object handles: see handles.h. A table that only grows (handle n is row n - 1), and an
+ * open-addressing index from (slot, id) to row. Rows of destroyed session objects stay, empty: a
+ * stale handle must never come to mean another object.
+ */
+#include "pkcs11/handles.h"
+
+#include "pkcs11/call.h"
+
+#include <string.h>
+
+#define HANDLES_MAX (1U << 26)
+
+struct row {
+    CK_SLOT_ID slot;
+    uint8_t id[OBJECT_ID_LEN];
+    struct held *held;   /* session object; or a token object as read at generation; NULL: not read,
+                            or destroyed */
+    uint64_t generation; /* of the store when held was read */
+    bool session;
+};
+
+struct handles {
+    struct row *rows;
+    size_t count, cap;
+    uint32_t *index; /* row + 1, 0: free; a power of two, at most half full */
+    size_t index_cap;
+};
+
+struct handles *handles_new(void)
+{
+    return calloc(1, sizeof(struct handles));
+}
+
+void held_release(struct held *held)
+{
+    if (held == NULL || atomic_fetch_sub(&held->refs, 1) != 1)
+        return;
+    object_release(&held->object);
+    free(held);
+}
+
+void handles_free(struct handles *handles)
+{
+    if (handles == NULL)
+        return;
+    for (size_t i = 0; i < handles->count; i++)
+        held_release(handles->rows[i].held);
+    free(handles->rows);
+    free(handles->index);
+    free(handles);
+}
+
+static struct held *held_new(struct object *object, CK_SESSION_HANDLE session)
+{
+    struct held *held = calloc(1, sizeof(*held));
+
+    if (held == NULL)
+        return NULL;
+    held->object = *object;
+    *object = (struct object){0};
+    atomic_init(&held->refs, 1);
+    held->session = session;
+    return held;
+}
+
+/* ids are random: their own bytes are hash enough. */
+static size_t hash(CK_SLOT_ID slot, const uint8_t id[OBJECT_ID_LEN])
+{
+    uint64_t h;
+
+    memcpy(&h, id, sizeof(h));
+    return (size_t)(h ^ (uint64_t)slot * 0x9E3779B97F4A7C15ULL);
+}
+
+/* The index's place of (slot, id): where it is, or the free one where it belongs. */
+static uint32_t *index_place(const struct handles *h, CK_SLOT_ID slot, const uint8_t *id)
+{
+    size_t mask = h->index_cap - 1;
+    size_t at = hash(slot, id) & mask;
+
+    for (;; at = (at + 1) & mask) {
+        const struct row *row;
+
+        if (h->index[at] == 0)
+            return &h->index[at];
+        row = &h->rows[h->index[at] - 1];
+        if (row->slot == slot && memcmp(row->id, id, OBJECT_ID_LEN) == 0)
+            return &h->index[at];
+    }
+}
+
+static CK_RV grow_index(struct handles *h)
+{
+    size_t cap = h->index_cap > 0 ? h->index_cap * 2 : 64;
+    uint32_t *index = calloc(cap, sizeof(*index));
+
+    if (index == NULL)
+        return fail_memory();
+    free(h->index);
+    h->index = index;
+    h->index_cap = cap;
+    for (size_t i = 0; i < h->count; i++)
+        *index_place(h, h->rows[i].slot, h->rows[i].id) = (uint32_t)i + 1;
+    return CKR_OK;
+}
+
+static CK_RV grow_rows(struct handles *h)
+{
+    size_t cap = h->cap > 0 ? h->cap * 2 : 32;
+    struct row *rows;
+
+    if (h->count >= HANDLES_MAX)
+        return fail(CKR_HOST_MEMORY, "this application has used %u object handles: restart it",
+                    HANDLES_MAX);
+    rows = realloc(h->rows, cap * sizeof(*rows));
+    if (rows == NULL)
+        return fail_memory();
+    h->rows = rows;
+    h->cap = cap;
+    return CKR_OK;
+}
+
+/* With app->lock held: a handle, made when there is none. */
+static CK_RV row_handle(struct handles *h, CK_SLOT_ID slot, const uint8_t *id, bool session,
+                        CK_OBJECT_HANDLE *ret)
+{
+    uint32_t *place;
+    CK_RV rv = CKR_OK;
+
+    if (2 * (h->count + 1) > h->index_cap)
+        rv = grow_index(h);
+    if (rv == CKR_OK && h->count == h->cap)
+        rv = grow_rows(h);
+    if (rv != CKR_OK)
+        return rv;
+    place = index_place(h, slot, id);
+    if (*place == 0) {
+        h->rows[h->count] = (struct row){.slot = slot, .session = session};
+        memcpy(h->rows[h->count].id, id, OBJECT_ID_LEN);
+        *place = (uint32_t)++h->count;
+    }
+    *ret = *place;
+    return CKR_OK;
+}
+
+CK_RV handles_token(struct app *app, CK_SLOT_ID slot, const uint8_t id[static OBJECT_ID_LEN],
+                    CK_OBJECT_HANDLE *ret)
+{
+    CK_RV rv;
+
+    (void)pthread_mutex_lock(&app->lock);
+    rv = row_handle(app->handles, slot, id, false, ret);
+    (void)pthread_mutex_unlock(&app->lock);
+    return rv;
+}
+
+CK_RV handles_session(struct app *app, const struct session *session, struct object *object,
+                      CK_OBJECT_HANDLE *ret)
+{
+    struct held *held = held_new(object, session->handle);
+    CK_RV rv;
+
+    if (held == NULL)
+        return fail_memory();
+    (void)pthread_mutex_lock(&app->lock);
+    rv = row_handle(app->handles, session->slot, held->object.id, true, ret);
+    if (rv == CKR_OK)
+        app->handles->rows[*ret - 1].held = held;
+    (void)pthread_mutex_unlock(&app->lock);
+    if (rv != CKR_OK)
+        held_release(held);
+    return rv;
+}
+
+/* With app->lock held. */
+static struct row *row_find(struct app *app, CK_OBJECT_HANDLE handle)
+{
+    if (handle == 0 || handle > app->handles->count)
+        return NULL;
+    return &app->handles->rows[handle - 1];
+}
+
+static CK_RV fail_handle(CK_OBJECT_HANDLE handle)
+{
+    return fail(CKR_OBJECT_HANDLE_INVALID, "there is no object with handle %lu in this token",
+                handle);
+}
+
+/* What the table knows of a handle: a session object or a token object still fresh (held), or the
+ * id to read. */
+static CK_RV look_up(struct run *run, CK_OBJECT_HANDLE handle, uint64_t generation,
+                     uint8_t id[OBJECT_ID_LEN], struct held **ret)
+{
+    const struct row *row;
+    CK_RV rv = CKR_OK;
+
+    *ret = NULL;
+    (void)pthread_mutex_lock(&run->app->lock);
+    row = row_find(run->app, handle);
+    if (row == NULL || row->slot != run->vault.slot || (row->session && row->held == NULL)) {
+        rv = CKR_OBJECT_HANDLE_INVALID;
+    } else if (row->session || (row->held != NULL && row->generation == generation)) {
+        *ret = row->held;
+        atomic_fetch_add(&row->held->refs, 1);
+    } else {
+        memcpy(id, row->id, OBJECT_ID_LEN);
+    }
+    (void)pthread_mutex_unlock(&run->app->lock);
+    return rv == CKR_OK ? CKR_OK : fail_handle(handle);
+}
+
+/* Keeps a freshly read token object in the table. */
+static void remember(struct run *run, CK_OBJECT_HANDLE handle, uint64_t generation,
+                     struct held *held)
+{
+    struct row *row;
+
+    (void)pthread_mutex_lock(&run->app->lock);
+    row = row_find(run->app, handle);
+    if (row != NULL && !row->session) {
+        held_release(row->held);
+        row->held = held;
+        row->generation = generation;
+        atomic_fetch_add(&held->refs, 1);
+    }
+    (void)pthread_mutex_unlock(&run->app->lock);
+}
+
+CK_RV handles_get(struct run *run, CK_OBJECT_HANDLE handle, struct held **ret)
+{
+    uint8_t id[OBJECT_ID_LEN];
+    struct object object = {0};
+    struct held *held = NULL;
+    uint64_t generation = 0;
+    CK_RV rv = store_generation(run_store(run), &generation);
+
+    if (rv == CKR_OK)
+        rv = look_up(run, handle, generation, id, &held);
+    if (rv != CKR_OK || held != NULL) {
+        *ret = held;
+        return rv;
+    }
+    rv = object_get(run_store(run), &run->vault, id, &object);
+    if (rv == CKR_OBJECT_HANDLE_INVALID || (rv == CKR_OK && object.state == OBJECT_DELETED)) {
+        object_release(&object);
+        return fail_handle(handle);
+    }
+    if (rv != CKR_OK)
+        return rv;
+    held = held_new(&object, 0);
+    if (held == NULL) {
+        object_release(&object);
+        return fail_memory();
+    }
+    remember(run, handle, generation, held);
+    *ret = held;
+    return CKR_OK;
+}
+
+CK_RV handles_session_replace(struct app *app, CK_OBJECT_HANDLE handle, struct object *object)
+{
+    struct row *row;
+    struct held *held = NULL;
+    struct held *old = NULL;
+    CK_RV rv = CKR_OK;
+
+    (void)pthread_mutex_lock(&app->lock);
+    row = row_find(app, handle);
+    if (row == NULL || !row->session || row->held == NULL) {
+        rv = CKR_OBJECT_HANDLE_INVALID;
+    } else {
+        held = held_new(object, row->held->session);
+        if (held != NULL) {
+            old = row->held;
+            row->held = held;
+        }
+    }
+    (void)pthread_mutex_unlock(&app->lock);
+    held_release(old);
+    if (rv != CKR_OK)
+        return fail_handle(handle);
+    return held != NULL ? CKR_OK : fail_memory();
+}
+
+/* The HSM's half of a session key goes with the object; when the HSM is gone, so is the key. */
+static void end_session_object(struct app *app, struct held *held)
+{
+    if (held == NULL)
+        return;
+    if (held->object.has_hsm_key)
+        (void)hsm_destroy(engine_hsm(app->engine), &held->object.hsm_key);
+    held_release(held);
+}
+
+void handles_session_remove(struct app *app, CK_OBJECT_HANDLE handle)
+{
+    struct row *row;
+    struct held *held = NULL;
+
+    (void)pthread_mutex_lock(&app->lock);
+    row = row_find(app, handle);
+    if (row != NULL && row->session)
+        held = TAKE(row->held);
+    (void)pthread_mutex_unlock(&app->lock);
+    end_session_object(app, held);
+}
+
+/* Destroys the session objects that `ends` is true for, one at a time, so that the HSM is not asked
+ * under the lock. */
+static void end_those(struct app *app, bool (*ends)(const struct row *row, CK_ULONG what),
+                      CK_ULONG what)
+{
+    for (size_t i = 0;; i++) {
+        struct held *held = NULL;
+        bool past;
+
+        (void)pthread_mutex_lock(&app->lock);
+        past = i >= app->handles->count;
+        if (!past && app->handles->rows[i].session && app->handles->rows[i].held != NULL &&
+            ends(&app->handles->rows[i], what))
+            held = TAKE(app->handles->rows[i].held);
+        (void)pthread_mutex_unlock(&app->lock);
+        if (past)
+            return;
+        end_session_object(app, held);
+    }
+}
+
+static bool is_of_session(const struct row *row, CK_ULONG session)
+{
+    return row->held->session == session;
+}
+
+static bool is_private_of_slot(const struct row *row, CK_ULONG slot)
+{
+    return row->slot == slot && attrs_true(&row->held->object.attrs, CKA_PRIVATE);
+}
+
+void handles_session_closed(struct app *app, CK_SESSION_HANDLE session)
+{
+    end_those(app, is_of_session, session);
+}
+
+void handles_logged_out(struct app *app, CK_SLOT_ID slot)
+{
+    end_those(app, is_private_of_slot, slot);
+}
+
+void handles_each_session(struct app *app, CK_SLOT_ID slot,
+                          bool (*each)(void *ctx, CK_OBJECT_HANDLE handle,
+                                       const struct object *object),
+                          void *ctx)
+{
+    (void)pthread_mutex_lock(&app->lock);
+    for (size_t i = 0; i < app->handles->count; i++) {
+        const struct row *row = &app->handles->rows[i];
+
+        if (row->session && row->held != NULL && row->slot == slot &&
+            !each(ctx, i + 1, &row->held->object))
+            break;
+    }
+    (void)pthread_mutex_unlock(&app->lock);
+}

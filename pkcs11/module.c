@@ -1,0 +1,317 @@
+/*
+ * The module: C_Initialize and C_Finalize, the function lists, and the one global.
+ *
+ * States of the global: no app; an app of this process; an app of the parent (we are a child that
+ * forked). Only C_Initialize and C_Finalize move between them, under `changing`. Other calls hold
+ * the app by `users`: C_Finalize first takes the app away, then waits until the calls in flight
+ * have left (each is bounded by the HSM's deadline), then frees it.
+ */
+#include "pkcs11/module.h"
+
+#include "pkcs11/call.h"
+#include "pkcs11/keyward.h"
+
+#include <dlfcn.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#ifndef KEYWARD_LIBEXECDIR
+#error "the build defines where keyward-hsm is installed"
+#endif
+
+static struct module {
+    _Atomic(struct app *) app;
+    atomic_uint users;
+    atomic_flag changing;
+} module = {.changing = ATOMIC_FLAG_INIT};
+
+CK_RV module_acquire(struct app **ret)
+{
+    struct app *app;
+
+    atomic_fetch_add(&module.users, 1);
+    app = atomic_load(&module.app);
+    if (app != NULL && app->pid == getpid()) {
+        *ret = app;
+        return CKR_OK;
+    }
+    atomic_fetch_sub(&module.users, 1);
+    if (app != NULL)
+        return fail(CKR_CRYPTOKI_NOT_INITIALIZED,
+                    "this process forked after C_Initialize: call C_Initialize in the child");
+    return fail(CKR_CRYPTOKI_NOT_INITIALIZED, "C_Initialize was not called");
+}
+
+void module_release(void)
+{
+    atomic_fetch_sub(&module.users, 1);
+}
+
+static void pause_briefly(void)
+{
+    const struct timespec ms = {.tv_nsec = 1000000};
+
+    (void)nanosleep(&ms, NULL);
+}
+
+static void change_begin(void)
+{
+    while (atomic_flag_test_and_set(&module.changing))
+        pause_briefly();
+}
+
+static void change_end(void)
+{
+    atomic_flag_clear(&module.changing);
+}
+
+/* ---- where keyward-hsm is ---- */
+
+char *module_worker_path(void)
+{
+    Dl_info info;
+    const char *slash;
+    char *path = NULL;
+
+    if (dladdr((void *)&module, &info) != 0 && info.dli_fname != NULL) {
+        slash = strrchr(info.dli_fname, '/');
+        if (slash != NULL && asprintf(&path, "%.*s/../hsm/keyward-hsm",
+                                      (int)(slash - info.dli_fname), info.dli_fname) >= 0) {
+            if (access(path, X_OK) == 0)
+                return path;
+            free(path);
+        }
+    }
+    path = strdup(KEYWARD_LIBEXECDIR "/keyward-hsm");
+    if (path != NULL && access(path, X_OK) == 0)
+        return path;
+    free(path);
+    return NULL;
+}
+
+/* ---- C_Initialize, C_Finalize ---- */
+
+/* 2.40, 5.4 (C_Initialize): which locking the application wants. We need the system's own. */
+static CK_RV check_arguments(const CK_C_INITIALIZE_ARGS *args)
+{
+    int callbacks;
+
+    if (args == NULL)
+        return CKR_OK;
+    if (args->pReserved != NULL)
+        return fail_argument("pReserved");
+    callbacks = (args->CreateMutex != NULL) + (args->DestroyMutex != NULL) +
+                (args->LockMutex != NULL) + (args->UnlockMutex != NULL);
+    if (callbacks != 0 && callbacks != 4)
+        return fail(CKR_ARGUMENTS_BAD, "some mutex callbacks are given and some are not");
+    if (callbacks == 4 && (args->flags & CKF_OS_LOCKING_OK) == 0)
+        return fail(CKR_CANT_LOCK,
+                    "keyward locks with the system's own locks: set CKF_OS_LOCKING_OK");
+    return CKR_OK;
+}
+
+/* True when a home is set up at the path: without keyward.conf there is none, and that is no error.
+ */
+static bool home_is_there(const char *home)
+{
+    struct home_paths paths;
+    bool there;
+
+    if (home_paths_make(home, &paths) != CKR_OK)
+        return false;
+    there = access(paths.config, F_OK) == 0;
+    home_paths_release(&paths);
+    return there;
+}
+
+static CK_RV initialize(void)
+{
+    SCOPED_FREE char *home = NULL;
+    SCOPED_FREE char *worker = NULL;
+    struct app *old = atomic_load(&module.app);
+    struct app *app = NULL;
+    CK_RV rv;
+
+    if (old != NULL && old->pid == getpid())
+        return fail(CKR_CRYPTOKI_ALREADY_INITIALIZED, "C_Initialize was called before");
+    if (secure_getenv("KEYWARD_SERVER") != NULL)
+        return fail(
+            CKR_GENERAL_ERROR,
+            "KEYWARD_SERVER is set, but this version has no served mode: unset it to use the "
+            "vault home in-process");
+    home = home_find();
+    worker = module_worker_path();
+    rv = app_new(home != NULL && home_is_there(home) ? home : NULL, worker, &app);
+    if (rv != CKR_OK)
+        return rv == CKR_HOST_MEMORY ? rv : CKR_GENERAL_ERROR;
+    if (old != NULL) {
+        /* We are a child: what the parent had open is its own, and so are the calls its threads had
+         * in flight. */
+        app_abandon(old);
+        atomic_store(&module.users, 0);
+    }
+    atomic_store(&module.app, app);
+    return CKR_OK;
+}
+
+CK_RV C_Initialize(CK_VOID_PTR args)
+{
+    CK_RV rv = check_arguments(args);
+
+    if (rv != CKR_OK)
+        return rv;
+    change_begin();
+    rv = initialize();
+    change_end();
+    return rv;
+}
+
+CK_RV C_Finalize(CK_VOID_PTR reserved)
+{
+    struct app *app = NULL;
+    CK_RV rv;
+
+    if (reserved != NULL)
+        return fail_argument("pReserved");
+    change_begin();
+    rv = module_acquire(&app);
+    if (rv == CKR_OK) {
+        atomic_store(&module.app, NULL);
+        module_release();
+        while (atomic_load(&module.users) > 0)
+            pause_briefly();
+        app_free(app);
+    }
+    change_end();
+    return rv;
+}
+
+/* ---- function lists ---- */
+
+static CK_FUNCTION_LIST functions = {
+    .version = {2, 40},
+    .C_Initialize = C_Initialize,
+    .C_Finalize = C_Finalize,
+    .C_GetInfo = C_GetInfo,
+    .C_GetFunctionList = C_GetFunctionList,
+    .C_GetSlotList = C_GetSlotList,
+    .C_GetSlotInfo = C_GetSlotInfo,
+    .C_GetTokenInfo = C_GetTokenInfo,
+    .C_GetMechanismList = C_GetMechanismList,
+    .C_GetMechanismInfo = C_GetMechanismInfo,
+    .C_InitToken = C_InitToken,
+    .C_InitPIN = C_InitPIN,
+    .C_SetPIN = C_SetPIN,
+    .C_OpenSession = C_OpenSession,
+    .C_CloseSession = C_CloseSession,
+    .C_CloseAllSessions = C_CloseAllSessions,
+    .C_GetSessionInfo = C_GetSessionInfo,
+    .C_GetOperationState = C_GetOperationState,
+    .C_SetOperationState = C_SetOperationState,
+    .C_Login = C_Login,
+    .C_Logout = C_Logout,
+    .C_CreateObject = C_CreateObject,
+    .C_CopyObject = C_CopyObject,
+    .C_DestroyObject = C_DestroyObject,
+    .C_GetObjectSize = C_GetObjectSize,
+    .C_GetAttributeValue = C_GetAttributeValue,
+    .C_SetAttributeValue = C_SetAttributeValue,
+    .C_FindObjectsInit = C_FindObjectsInit,
+    .C_FindObjects = C_FindObjects,
+    .C_FindObjectsFinal = C_FindObjectsFinal,
+    .C_EncryptInit = C_EncryptInit,
+    .C_Encrypt = C_Encrypt,
+    .C_EncryptUpdate = C_EncryptUpdate,
+    .C_EncryptFinal = C_EncryptFinal,
+    .C_DecryptInit = C_DecryptInit,
+    .C_Decrypt = C_Decrypt,
+    .C_DecryptUpdate = C_DecryptUpdate,
+    .C_DecryptFinal = C_DecryptFinal,
+    .C_DigestInit = C_DigestInit,
+    .C_Digest = C_Digest,
+    .C_DigestUpdate = C_DigestUpdate,
+    .C_DigestKey = C_DigestKey,
+    .C_DigestFinal = C_DigestFinal,
+    .C_SignInit = C_SignInit,
+    .C_Sign = C_Sign,
+    .C_SignUpdate = C_SignUpdate,
+    .C_SignFinal = C_SignFinal,
+    .C_SignRecoverInit = C_SignRecoverInit,
+    .C_SignRecover = C_SignRecover,
+    .C_VerifyInit = C_VerifyInit,
+    .C_Verify = C_Verify,
+    .C_VerifyUpdate = C_VerifyUpdate,
+    .C_VerifyFinal = C_VerifyFinal,
+    .C_VerifyRecoverInit = C_VerifyRecoverInit,
+    .C_VerifyRecover = C_VerifyRecover,
+    .C_DigestEncryptUpdate = C_DigestEncryptUpdate,
+    .C_DecryptDigestUpdate = C_DecryptDigestUpdate,
+    .C_SignEncryptUpdate = C_SignEncryptUpdate,
+    .C_DecryptVerifyUpdate = C_DecryptVerifyUpdate,
+    .C_GenerateKey = C_GenerateKey,
+    .C_GenerateKeyPair = C_GenerateKeyPair,
+    .C_WrapKey = C_WrapKey,
+    .C_UnwrapKey = C_UnwrapKey,
+    .C_DeriveKey = C_DeriveKey,
+    .C_SeedRandom = C_SeedRandom,
+    .C_GenerateRandom = C_GenerateRandom,
+    .C_GetFunctionStatus = C_GetFunctionStatus,
+    .C_CancelFunction = C_CancelFunction,
+    .C_WaitForSlotEvent = C_WaitForSlotEvent,
+};
+
+CK_RV C_GetFunctionList(CK_FUNCTION_LIST_PTR_PTR list)
+{
+    if (list == NULL)
+        return fail_argument("ppFunctionList");
+    *list = &functions;
+    return CKR_OK;
+}
+
+/* 3.0, 5.4.5: interfaces, ours first for those who ask for it by name; the default is the
+ * standard's. */
+static CK_INTERFACE interfaces[] = {
+    {(CK_UTF8CHAR *)"PKCS 11", &functions, 0},
+    {(CK_UTF8CHAR *)KEYWARD_INTERFACE, (void *)(uintptr_t)&module_admin_functions, 0},
+};
+
+#define INTERFACES (sizeof(interfaces) / sizeof(*interfaces))
+
+CK_RV C_GetInterfaceList(CK_INTERFACE_PTR list, CK_ULONG_PTR count)
+{
+    if (count == NULL)
+        return fail_argument("pulCount");
+    if (list != NULL && *count < INTERFACES) {
+        *count = INTERFACES;
+        return fail(CKR_BUFFER_TOO_SMALL, "there are %zu interfaces", INTERFACES);
+    }
+    if (list != NULL)
+        memcpy(list, interfaces, sizeof(interfaces));
+    *count = INTERFACES;
+    return CKR_OK;
+}
+
+CK_RV C_GetInterface(CK_UTF8CHAR_PTR name, CK_VERSION_PTR version, CK_INTERFACE_PTR_PTR interface,
+                     CK_FLAGS flags)
+{
+    if (interface == NULL)
+        return fail_argument("ppInterface");
+    for (size_t i = 0; i < INTERFACES; i++) {
+        const CK_VERSION *has = interfaces[i].pFunctionList;
+
+        if (name != NULL &&
+            strcmp((const char *)name, (const char *)interfaces[i].pInterfaceName) != 0)
+            continue;
+        if (version != NULL && (version->major != has->major || version->minor != has->minor))
+            continue;
+        if ((interfaces[i].flags & flags) != flags)
+            continue;
+        *interface = &interfaces[i];
+        return CKR_OK;
+    }
+    return fail(CKR_FUNCTION_FAILED, "keyward has no interface of that name, version and flags");
+}

@@ -1,0 +1,94 @@
+/*
+ * What of PKCS#11 2.40 keyward does not do yet, in one place: absence is worth reading too. Each
+ * answers CKR_CRYPTOKI_NOT_INITIALIZED before C_Initialize, else CKR_FUNCTION_NOT_SUPPORTED, with
+ * the reason below in fail_reason().
+ */
+#include "base/fail.h"
+#include "pkcs11/module.h"
+
+static CK_RV refuse(const char *function, const char *why)
+{
+    struct app *app = NULL;
+    CK_RV rv = module_acquire(&app);
+
+    if (rv != CKR_OK)
+        return rv;
+    module_release();
+    return fail(CKR_FUNCTION_NOT_SUPPORTED, "%s is not supported: %s", function, why);
+}
+
+/* One row a function: its parameters are unused, its reason is its own. */
+#define REFUSE(function, parameters, why)                                                          \
+    CK_RV function parameters                                                                      \
+    {                                                                                              \
+        return refuse(#function, why);                                                             \
+    }
+
+#define UNUSED __attribute__((unused))
+
+#define WHY_STATE "the state of an operation inside an HSM cannot be taken out of it"
+#define WHY_RECOVER                                                                                \
+    "signatures with recovery exist only in RSA without a hash, which is no longer sound"
+#define WHY_DUAL "call the two functions one after the other"
+#define WHY_KEYS                                                                                   \
+    "keys are made in the HSM and stay there; wrapping and deriving are not available yet"
+
+REFUSE(C_GetOperationState,
+       (UNUSED CK_SESSION_HANDLE session, UNUSED CK_BYTE_PTR state, UNUSED CK_ULONG_PTR len),
+       WHY_STATE)
+REFUSE(C_SetOperationState,
+       (UNUSED CK_SESSION_HANDLE session, UNUSED CK_BYTE_PTR state, UNUSED CK_ULONG len,
+        UNUSED CK_OBJECT_HANDLE encryption, UNUSED CK_OBJECT_HANDLE authentication),
+       WHY_STATE)
+REFUSE(C_CopyObject,
+       (UNUSED CK_SESSION_HANDLE session, UNUSED CK_OBJECT_HANDLE object,
+        UNUSED CK_ATTRIBUTE_PTR template, UNUSED CK_ULONG count, UNUSED CK_OBJECT_HANDLE_PTR copy),
+       "a copy of a key would have a life of its own beside the vault's record of it")
+REFUSE(C_SignRecoverInit,
+       (UNUSED CK_SESSION_HANDLE session, UNUSED CK_MECHANISM_PTR mechanism,
+        UNUSED CK_OBJECT_HANDLE key),
+       WHY_RECOVER)
+REFUSE(C_SignRecover,
+       (UNUSED CK_SESSION_HANDLE session, UNUSED CK_BYTE_PTR data, UNUSED CK_ULONG data_len,
+        UNUSED CK_BYTE_PTR signature, UNUSED CK_ULONG_PTR signature_len),
+       WHY_RECOVER)
+REFUSE(C_VerifyRecoverInit,
+       (UNUSED CK_SESSION_HANDLE session, UNUSED CK_MECHANISM_PTR mechanism,
+        UNUSED CK_OBJECT_HANDLE key),
+       WHY_RECOVER)
+REFUSE(C_VerifyRecover,
+       (UNUSED CK_SESSION_HANDLE session, UNUSED CK_BYTE_PTR signature,
+        UNUSED CK_ULONG signature_len, UNUSED CK_BYTE_PTR data, UNUSED CK_ULONG_PTR data_len),
+       WHY_RECOVER)
+REFUSE(C_DigestEncryptUpdate,
+       (UNUSED CK_SESSION_HANDLE session, UNUSED CK_BYTE_PTR part, UNUSED CK_ULONG part_len,
+        UNUSED CK_BYTE_PTR out, UNUSED CK_ULONG_PTR out_len),
+       WHY_DUAL)
+REFUSE(C_DecryptDigestUpdate,
+       (UNUSED CK_SESSION_HANDLE session, UNUSED CK_BYTE_PTR part, UNUSED CK_ULONG part_len,
+        UNUSED CK_BYTE_PTR out, UNUSED CK_ULONG_PTR out_len),
+       WHY_DUAL)
+REFUSE(C_SignEncryptUpdate,
+       (UNUSED CK_SESSION_HANDLE session, UNUSED CK_BYTE_PTR part, UNUSED CK_ULONG part_len,
+        UNUSED CK_BYTE_PTR out, UNUSED CK_ULONG_PTR out_len),
+       WHY_DUAL)
+REFUSE(C_DecryptVerifyUpdate,
+       (UNUSED CK_SESSION_HANDLE session, UNUSED CK_BYTE_PTR part, UNUSED CK_ULONG part_len,
+        UNUSED CK_BYTE_PTR out, UNUSED CK_ULONG_PTR out_len),
+       WHY_DUAL)
+REFUSE(C_WrapKey,
+       (UNUSED CK_SESSION_HANDLE session, UNUSED CK_MECHANISM_PTR mechanism,
+        UNUSED CK_OBJECT_HANDLE wrapping_key, UNUSED CK_OBJECT_HANDLE key,
+        UNUSED CK_BYTE_PTR wrapped, UNUSED CK_ULONG_PTR wrapped_len),
+       WHY_KEYS)
+REFUSE(C_UnwrapKey,
+       (UNUSED CK_SESSION_HANDLE session, UNUSED CK_MECHANISM_PTR mechanism,
+        UNUSED CK_OBJECT_HANDLE unwrapping_key, UNUSED CK_BYTE_PTR wrapped,
+        UNUSED CK_ULONG wrapped_len, UNUSED CK_ATTRIBUTE_PTR template, UNUSED CK_ULONG count,
+        UNUSED CK_OBJECT_HANDLE_PTR key),
+       WHY_KEYS)
+REFUSE(C_DeriveKey,
+       (UNUSED CK_SESSION_HANDLE session, UNUSED CK_MECHANISM_PTR mechanism,
+        UNUSED CK_OBJECT_HANDLE base_key, UNUSED CK_ATTRIBUTE_PTR template, UNUSED CK_ULONG count,
+        UNUSED CK_OBJECT_HANDLE_PTR key),
+       WHY_KEYS)
