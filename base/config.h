@@ -25,8 +25,14 @@ struct config_key {
     const char *const *choices; /* CONFIG_CHOICE: NULL-terminated */
 };
 
-/* Reads path into settings (defaults are what was there). CKR_ARGUMENTS_BAD with "path:line: ..."
- * on bad content. */
+/*
+ * Reads path into settings. What the file does not say keeps its value: the default. A CONFIG_TEXT
+ * default is NULL or allocated, since a value from the file replaces and frees it.
+ *
+ * CKR_ARGUMENTS_BAD with "path:line: ..." on bad content: unknown names, a key set twice, an empty
+ * value, a line over 198 bytes, a file over 64 KiB. Then, and on any other failure, settings are as
+ * they were. The reason never has a value in it.
+ */
 MUST_CHECK CK_RV config_read(const char *path, const struct config_key *keys, size_t count,
                              void *settings);
 /* Frees the CONFIG_TEXT values and sets them to NULL. */

@@ -75,6 +75,32 @@ START_TEST(every_raw_has_a_row_that_does_the_same_without_the_digest)
 }
 END_TEST
 
+/* "SHA384" of CKM_SHA384; the standard writes SHA-1 in two ways. */
+static bool names_digest(const char *name, const struct mech *hash)
+{
+    return strstr(name, hash->name + strlen("CKM_")) != NULL ||
+           (hash->type == CKM_SHA_1 && strstr(name, "SHA1") != NULL);
+}
+
+START_TEST(every_row_names_its_digest_and_its_raw)
+{
+    for (size_t i = 0; i < mech_count(); i++) {
+        const struct mech *row = mech_at(i);
+
+        for (size_t k = 0; k < mech_count(); k++)
+            if (mech_at(k)->flags == CKF_DIGEST && row->flags != CKF_DIGEST)
+                ck_assert_msg(names_digest(row->name, mech_at(k)) ==
+                                  (row->hash == mech_at(k)->type),
+                              "%s and %s", row->name, mech_at(k)->name);
+        if (row->raw != KW_NO_MECHANISM)
+            ck_assert_msg(strstr(row->name, mech_find(row->raw)->name + strlen("CKM_")) != NULL,
+                          "%s", row->name);
+        ck_assert_msg((strstr(row->name, "PSS") != NULL) == (row->params == MECH_PARAMS_PSS), "%s",
+                      row->name);
+    }
+}
+END_TEST
+
 START_TEST(every_digest_row_has_a_length_and_every_other_row_has_none)
 {
     for (size_t i = 0; i < mech_count(); i++) {
@@ -180,6 +206,7 @@ int main(void)
         CASE(what_has_no_row_is_not_found),
         CASE(every_hash_has_a_digest_row),
         CASE(every_raw_has_a_row_that_does_the_same_without_the_digest),
+        CASE(every_row_names_its_digest_and_its_raw),
         CASE(every_digest_row_has_a_length_and_every_other_row_has_none),
         CASE(every_row_can_do_something_with_sizes_in_order),
         CASE(sizes_are_those_of_the_key_type_in_the_unit_of_the_standard),

@@ -2,8 +2,10 @@
 #include "base/secret.h"
 #include "tests/support/suite.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -80,6 +82,19 @@ START_TEST(no_secret_is_an_empty_span_and_may_be_freed)
 {
     ck_assert_uint_eq(secret_bytes(NULL).len, 0);
     secret_free(NULL);
+}
+END_TEST
+
+START_TEST(a_freed_secret_is_no_longer_mapped)
+{
+    struct secret *s = secret_new(32);
+    void *data = s->data;
+    size_t mapped = s->mapped;
+
+    ck_assert_int_eq(msync(data, mapped, MS_ASYNC), 0);
+    secret_free(s);
+    ck_assert_int_eq(msync(data, mapped, MS_ASYNC), -1);
+    ck_assert_int_eq(errno, ENOMEM);
 }
 END_TEST
 
@@ -162,6 +177,7 @@ int main(void)
         CASE(a_copy_holds_the_span_and_may_be_empty),
         CASE(what_is_cut_off_is_wiped),
         CASE(no_secret_is_an_empty_span_and_may_be_freed),
+        CASE(a_freed_secret_is_no_longer_mapped),
         CASE(a_length_no_memory_has_is_refused),
         CASE(a_forked_child_sees_zeros),
         CASE(the_kernel_keeps_it_out_of_dumps_and_children),
