@@ -4,9 +4,9 @@
  * NULL and empty members are left out of the JSON.
  *
  * The JSON's members, in this order (docs/LOG.md):
- *   seq, time, app, phase, principal, proof, pid, uid, exe, via, vault, object, id, version,
- * function, action, mechanism, parameters, digest, length, count, verdict, rules, policy, rv,
- * reason, duration_us
+ *   seq, time, app, phase, intent, principal, proof, pid, uid, exe, via, vault, object, id,
+ *   version, function, action, mechanism, parameters, digest, length, count, verdict, rules,
+ *   policy, rv, reason, duration_us
  */
 #ifndef KEYWARD_AUDIT_EVENT_H
 #define KEYWARD_AUDIT_EVENT_H
@@ -53,10 +53,11 @@ struct event {
     CK_RV rv;            /* as its name in JSON: "CKR_OK"; left out of an intent */
     const char *reason;  /* sentence for a refusal or failure */
     int64_t duration_ns; /* 0: left out */
+    bool durable; /* on disk before trail_append() returns: the control plane. Not in the JSON */
 };
 
-#define EVENT_JSON_MAX                                                                             \
-    16384 /* bytes of one record; longer texts are cut with "..." so that it always fits */
+/* Bytes of one record; longer texts are cut with "..." so that it always fits. */
+#define EVENT_JSON_MAX 16384
 
 /* Writes the JSON object, one line without newline, valid UTF-8 whatever the members hold. */
 void event_write(const struct event *event, uint64_t seq, int64_t realtime_ns, struct buf *out);

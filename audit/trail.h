@@ -24,8 +24,8 @@
 
 struct trail;
 
-/* Ed25519 by whoever holds the key. sign is called from trail_checkpoint() only, without the log's
- * lock held. */
+/* Ed25519 by whoever holds the key. sign is called from trail_create() and trail_checkpoint() only,
+ * without the lock of appends. */
 struct trail_signer {
     CK_RV (*sign)(void *ctx, struct bytes message, uint8_t ret_signature[static 64]);
     void *ctx;
@@ -36,8 +36,8 @@ struct trail_config {
     const char *dir;    /* $KEYWARD_HOME/log; copied */
     const char *origin; /* checkpoint's first line and key name; copied */
     struct trail_signer signer;
-    const struct clock *clock;
-    unsigned interval_ms; /* between checkpoints; 0: 1,000 */
+    const struct clock *clock; /* borrowed */
+    unsigned interval_ms;      /* between checkpoints; 0: 1,000 */
 };
 
 /* Makes an empty log with a checkpoint of size 0. CKR_ACTION_PROHIBITED when one is already there.
@@ -52,13 +52,21 @@ void trail_close(struct trail *trail);
 /* In a child after fork: frees without touching locks or files of the parent. */
 void trail_abandon(struct trail *trail);
 
-/* Appends one event; sequence and time are filled in here. ret_seq may be NULL. */
+/*
+ * Appends one event; sequence and time are filled in here. ret_seq may be NULL. With event->durable
+ * it is on disk too; waiting for the disk is not bounded by TRAIL_DEADLINE_MS, and holds up other
+ * appends.
+ */
 MUST_CHECK CK_RV trail_append(struct trail *trail, const struct event *event, uint64_t *ret_seq);
 
-/* True when a checkpoint is due (interval over and records since the last one). Cheap. */
+/* True when a checkpoint is due (interval over since the last attempt, and unsigned records known
+ * here). No system call. */
 bool trail_checkpoint_due(struct trail *trail);
-/* Builds tiles and signs a checkpoint over everything appended by any process. Does nothing when
- * nothing is new. */
+/*
+ * Builds tiles and signs a checkpoint over everything appended by any process. Does nothing when
+ * nothing is new, or when another thread or process is at it. Never signs what does not continue
+ * the checkpoint that is there.
+ */
 MUST_CHECK CK_RV trail_checkpoint(struct trail *trail);
 
 struct trail_status {

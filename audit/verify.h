@@ -18,7 +18,8 @@ MUST_CHECK CK_RV verify_key_text(const char *origin, const uint8_t public_key[st
 
 struct verify_report {
     uint64_t size;          /* size of the signed checkpoint */
-    uint64_t unsigned_tail; /* whole records behind it, not yet covered by a checkpoint */
+    uint64_t unsigned_tail; /* whole records behind it, not yet covered by a checkpoint; a torn last
+                               one is not counted */
     uint8_t root[32];
     bool ok;
     bool has_bad_seq;

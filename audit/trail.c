@@ -1,0 +1,366 @@
+/*
+ * Creating, opening and appending: see trail.h. Checkpoints are made in checkpoint.c, the files of
+ * the journal are kept in journal.c.
+ */
+#include "audit/trail_int.h"
+
+#include "audit/bundle.h"
+#include "audit/event_int.h"
+#include "audit/files.h"
+#include "audit/paths.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <time.h>
+#include <unistd.h>
+
+enum {
+    HEAD_ROOM = BUNDLE_PREFIX + EVENT_HEAD_MAX,
+    DEFAULT_INTERVAL_MS = 1000,
+};
+
+static int64_t deadline(void)
+{
+    return clock_monotonic(&clock_system) + (int64_t)TRAIL_DEADLINE_MS * 1000000;
+}
+
+static CK_RV check_config(const struct trail_config *config)
+{
+    if (config == NULL || config->dir == NULL || config->dir[0] == '\0')
+        return fail_argument("dir");
+    if (config->origin == NULL)
+        return fail_argument("origin");
+    if (config->signer.sign == NULL || config->clock == NULL)
+        return fail_argument("signer or clock");
+    return CKR_OK;
+}
+
+/* A trail that holds what the configuration says, and no file. */
+static CK_RV prepare(const struct trail_config *config, struct trail **ret)
+{
+    struct trail *t = calloc(1, sizeof(*t));
+    unsigned interval = config->interval_ms;
+    CK_RV rv;
+
+    if (t == NULL)
+        return fail_memory();
+    t->folder = -1;
+    t->build_lock = -1;
+    t->journal.fd = -1;
+    t->journal.lock = -1;
+    t->signer = config->signer;
+    t->clock = config->clock;
+    t->interval_ns = (int64_t)(interval > 0 ? interval : DEFAULT_INTERVAL_MS) * 1000000;
+    t->record = BUF_INIT(HEAD_ROOM + EVENT_JSON_MAX);
+    t->bundle = BUF_INIT(BUNDLE_FILE_MAX);
+    (void)pthread_mutex_init(&t->appending, NULL);
+    (void)pthread_mutex_init(&t->building, NULL);
+    (void)pthread_mutex_init(&t->telling, NULL);
+    t->edge = malloc(sizeof(*t->edge));
+    /* All the room a record can need: appending then allocates nothing. */
+    if (t->edge == NULL || buf_grow(&t->record, t->record.max) == NULL)
+        rv = fail_memory();
+    else
+        rv = hash_new(&t->hash);
+    if (rv == CKR_OK)
+        rv = note_key_make(t->hash, config->origin, config->signer.public_key, &t->key);
+    if (rv != CKR_OK) {
+        trail_close(t);
+        return rv;
+    }
+    *ret = t;
+    return CKR_OK;
+}
+
+/* Opens the folder under a name that a later chdir() of the host does not change. */
+static CK_RV open_folder(struct trail *t, const char *dir)
+{
+    CK_RV rv;
+
+    t->dir = realpath(dir, NULL);
+    if (t->dir == NULL)
+        return fail_errno("find log folder", dir);
+    rv = file_open_folder(t->dir, &t->folder);
+    if (rv == CKR_OK && fstat(t->folder, &t->folder_id) != 0)
+        rv = fail_errno("look at log folder", t->dir);
+    return rv;
+}
+
+static CK_RV lock_builds(struct trail *t, int flags)
+{
+    t->build_lock = file_open(t->folder, PATH_BUILD_LOCK, O_RDWR | flags);
+    if (t->build_lock < 0)
+        return fail_errno("open the log's", PATH_BUILD_LOCK);
+    return CKR_OK;
+}
+
+/* Refuses a folder that holds more than what a creation that was interrupted leaves. */
+static CK_RV check_empty(struct trail *t)
+{
+    char first[PATH_LOG_MAX];
+    struct stat st;
+
+    path_journal(0, first);
+    if (fstatat(t->folder, PATH_CHECKPOINT, &st, AT_SYMLINK_NOFOLLOW) == 0 ||
+        fstatat(t->folder, "tile", &st, AT_SYMLINK_NOFOLLOW) == 0 ||
+        (fstatat(t->folder, first, &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_size > 0))
+        return fail(CKR_ACTION_PROHIBITED, "there is a log in %s already: it is never overwritten",
+                    t->dir);
+    return CKR_OK;
+}
+
+static CK_RV make_files(struct trail *t)
+{
+    struct checkpoint empty = {.size = 0};
+    char first[PATH_LOG_MAX];
+    CK_RV rv;
+    int fd;
+
+    path_journal(0, first);
+    rv = file_make_parents(t->folder, first);
+    for (int i = 0; rv == CKR_OK && i < 2; i++) {
+        fd = file_open(t->folder, i == 0 ? PATH_LOCK : first, O_RDWR | O_CREAT);
+        if (fd < 0)
+            return fail_errno("make", i == 0 ? PATH_LOCK : first);
+        (void)close(fd);
+    }
+    if (rv == CKR_OK)
+        rv = file_sync(t->folder, PATH_JOURNAL);
+    if (rv == CKR_OK)
+        rv = hash_sha256(t->hash, BYTES_NONE, empty.root);
+    /* Last: a folder without a checkpoint is no log yet. */
+    return rv == CKR_OK ? checkpoint_store(t, &empty) : rv;
+}
+
+CK_RV trail_create(const struct trail_config *config)
+{
+    struct trail *t = NULL;
+    CK_RV rv = check_config(config);
+
+    if (rv == CKR_OK)
+        rv = prepare(config, &t);
+    if (rv != CKR_OK)
+        return rv;
+    if (mkdir(config->dir, 0770) != 0 && errno != EEXIST)
+        rv = fail_errno("make log folder", config->dir);
+    if (rv == CKR_OK)
+        rv = open_folder(t, config->dir);
+    if (rv == CKR_OK)
+        rv = check_empty(t);
+    if (rv == CKR_OK)
+        rv = lock_builds(t, O_CREAT);
+    if (rv == CKR_OK && flock(t->build_lock, LOCK_EX | LOCK_NB) != 0)
+        rv = fail(CKR_ACTION_PROHIBITED, "another process is creating the log in %s", t->dir);
+    if (rv == CKR_OK)
+        rv = check_empty(t);
+    if (rv == CKR_OK)
+        rv = make_files(t);
+    trail_close(t);
+    return rv;
+}
+
+static CK_RV open_log(struct trail *t, const char *dir)
+{
+    struct checkpoint c;
+    CK_RV rv = open_folder(t, dir);
+
+    if (rv == CKR_OK)
+        rv = lock_builds(t, 0);
+    if (rv == CKR_OK)
+        rv = checkpoint_load(t, &c);
+    if (rv == CKR_OK)
+        rv = checkpoint_load_edge(t, &c);
+    if (rv == CKR_OK)
+        rv = journal_open(&t->journal, t->dir, t->folder, c.size, deadline());
+    if (rv == CKR_OK)
+        rv = checkpoint_check_bundle(t, &c);
+    if (rv != CKR_OK)
+        return rv;
+    atomic_store(&t->size, journal_size(&t->journal));
+    atomic_store(&t->signed_size, c.size);
+    atomic_store(&t->attempted, clock_monotonic(t->clock));
+    return CKR_OK;
+}
+
+CK_RV trail_open(const struct trail_config *config, struct trail **ret)
+{
+    struct trail *t = NULL;
+    CK_RV rv = check_config(config);
+
+    if (rv == CKR_OK && ret == NULL)
+        rv = fail_argument("ret");
+    if (rv == CKR_OK)
+        rv = prepare(config, &t);
+    if (rv == CKR_OK)
+        rv = open_log(t, config->dir);
+    if (rv != CKR_OK) {
+        trail_close(t);
+        return rv;
+    }
+    *ret = t;
+    return CKR_OK;
+}
+
+void trail_abandon(struct trail *t)
+{
+    if (t == NULL)
+        return;
+    journal_release(&t->journal);
+    if (t->build_lock >= 0)
+        (void)close(t->build_lock);
+    if (t->folder >= 0)
+        (void)close(t->folder);
+    hash_free(t->hash);
+    buf_release(&t->record);
+    buf_release(&t->bundle);
+    free(t->edge);
+    free(t->dir);
+    free(t);
+}
+
+void trail_close(struct trail *t)
+{
+    if (t == NULL)
+        return;
+    (void)pthread_mutex_destroy(&t->appending);
+    (void)pthread_mutex_destroy(&t->building);
+    (void)pthread_mutex_destroy(&t->telling);
+    trail_abandon(t);
+}
+
+static CK_RV take_mutex(struct trail *t, int64_t until)
+{
+    struct timespec ts = {.tv_sec = until / 1000000000, .tv_nsec = until % 1000000000};
+
+    if (pthread_mutex_clocklock(&t->appending, CLOCK_MONOTONIC, &ts) != 0)
+        return fail(CKR_DEVICE_ERROR, "the log is held by other threads of this process for too "
+                                      "long: is its disk slow?");
+    return CKR_OK;
+}
+
+static CK_RV lock_journal(struct trail *t, int64_t until)
+{
+    CK_RV rv = journal_lock(&t->journal, until);
+
+    if (rv != CKR_OK)
+        return rv;
+    rv = journal_refresh(&t->journal);
+    if (rv != CKR_OK)
+        journal_unlock(&t->journal);
+    else
+        atomic_store(&t->size, journal_size(&t->journal));
+    return rv;
+}
+
+CK_RV trail_enter(struct trail *t)
+{
+    int64_t until = deadline();
+    CK_RV rv = take_mutex(t, until);
+
+    if (rv != CKR_OK)
+        return rv;
+    rv = lock_journal(t, until);
+    if (rv != CKR_OK)
+        (void)pthread_mutex_unlock(&t->appending);
+    return rv;
+}
+
+void trail_leave(struct trail *t)
+{
+    journal_unlock(&t->journal);
+    (void)pthread_mutex_unlock(&t->appending);
+}
+
+/* Puts length, sequence and time right before the body, so that one write takes it all. */
+static CK_RV finish_record(struct trail *t, uint64_t seq, struct bytes *ret)
+{
+    char head[EVENT_HEAD_MAX];
+    size_t head_len = event_head(seq, clock_realtime(t->clock), head);
+    size_t json_len = head_len + t->record.len - HEAD_ROOM;
+    uint8_t *at = t->record.data + HEAD_ROOM - head_len;
+
+    if (!buf_ok(&t->record) || json_len > EVENT_JSON_MAX)
+        return fail_internal("an event is longer than EVENT_JSON_MAX");
+    memcpy(at, head, head_len);
+    at -= BUNDLE_PREFIX;
+    at[0] = (uint8_t)(json_len >> 8);
+    at[1] = (uint8_t)json_len;
+    *ret = BYTES(at, BUNDLE_PREFIX + json_len);
+    return CKR_OK;
+}
+
+static CK_RV append(struct trail *t, const struct event *event, int64_t until, uint64_t *ret_seq)
+{
+    struct bytes record;
+    uint64_t seq;
+    CK_RV rv;
+
+    buf_clear(&t->record);
+    (void)buf_grow(&t->record, HEAD_ROOM);
+    event_body(event, &t->record);
+    rv = lock_journal(t, until);
+    if (rv != CKR_OK)
+        return rv;
+    seq = journal_size(&t->journal);
+    rv = finish_record(t, seq, &record);
+    if (rv == CKR_OK)
+        rv = journal_put(&t->journal, record, event->durable);
+    if (rv == CKR_OK)
+        atomic_store(&t->size, seq + 1);
+    journal_unlock(&t->journal);
+    if (rv == CKR_OK && ret_seq != NULL)
+        *ret_seq = seq;
+    return rv;
+}
+
+static void remember_refusal(struct trail *t)
+{
+    (void)pthread_mutex_lock(&t->telling);
+    (void)strncpy(t->last_error, fail_reason(), sizeof(t->last_error) - 1);
+    (void)pthread_mutex_unlock(&t->telling);
+}
+
+CK_RV trail_append(struct trail *t, const struct event *event, uint64_t *ret_seq)
+{
+    int64_t until = deadline();
+    CK_RV rv = take_mutex(t, until);
+
+    if (rv == CKR_OK) {
+        rv = append(t, event, until, ret_seq);
+        (void)pthread_mutex_unlock(&t->appending);
+    }
+    if (rv != CKR_OK)
+        remember_refusal(t);
+    return rv;
+}
+
+bool trail_checkpoint_due(struct trail *t)
+{
+    return atomic_load(&t->size) > atomic_load(&t->signed_size) &&
+           clock_monotonic(t->clock) - atomic_load(&t->attempted) >= t->interval_ns;
+}
+
+CK_RV trail_status(struct trail *t, struct trail_status *ret)
+{
+    struct checkpoint c;
+    CK_RV rv;
+
+    (void)pthread_mutex_lock(&t->building);
+    rv = checkpoint_load(t, &c);
+    (void)pthread_mutex_unlock(&t->building);
+    if (rv == CKR_OK)
+        rv = trail_enter(t);
+    if (rv != CKR_OK)
+        return rv;
+    ret->size = journal_size(&t->journal);
+    trail_leave(t);
+    ret->signed_size = c.size;
+    (void)pthread_mutex_lock(&t->telling);
+    memcpy(ret->last_error, t->last_error, sizeof(ret->last_error));
+    (void)pthread_mutex_unlock(&t->telling);
+    return CKR_OK;
+}

@@ -1,0 +1,61 @@
+/* What trail.c and checkpoint.c share: the writer's state. Nobody else includes this. */
+#ifndef KEYWARD_AUDIT_TRAIL_INT_H
+#define KEYWARD_AUDIT_TRAIL_INT_H
+
+#include "audit/edge.h"
+#include "audit/journal.h"
+#include "audit/note.h"
+#include "audit/trail.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <sys/stat.h>
+
+#define TRAIL_NOTE_MAX 4096
+
+/* Locks, in the order they are taken: building, PATH_BUILD_LOCK, appending, the journal's lock.
+ * telling is innermost. */
+struct trail {
+    char *dir; /* absolute */
+    int folder;
+    struct stat folder_id;
+    struct trail_signer signer;
+    const struct clock *clock;
+    int64_t interval_ns;
+
+    pthread_mutex_t appending; /* guards: */
+    struct journal journal;
+    struct buf record;
+
+    pthread_mutex_t building; /* guards: */
+    int build_lock;
+    struct hash *hash;
+    struct note_key key;
+    struct edge *edge; /* of the tree that last was signed, when edge_good */
+    bool edge_good;
+    struct checkpoint last; /* the newest checkpoint seen */
+    struct buf bundle;
+
+    pthread_mutex_t telling; /* guards: */
+    char last_error[FAIL_REASON_MAX];
+
+    _Atomic uint64_t size;        /* as far as this process knows */
+    _Atomic uint64_t signed_size; /* the same */
+    _Atomic int64_t attempted;    /* when a checkpoint was last tried, monotonic ns */
+};
+
+/* Reads, verifies and continues from the checkpoint: never an older or another one than was seen
+ * before. */
+MUST_CHECK CK_RV checkpoint_load(struct trail *t, struct checkpoint *ret);
+/* Signs c and replaces the checkpoint by it, durably. */
+MUST_CHECK CK_RV checkpoint_store(struct trail *t, const struct checkpoint *c);
+/* Loads the right edge of the tree that c signed, and makes sure that its root is c's. */
+MUST_CHECK CK_RV checkpoint_load_edge(struct trail *t, const struct checkpoint *c);
+/* The records of the unfinished bundle that are signed already must be those that were signed. */
+MUST_CHECK CK_RV checkpoint_check_bundle(struct trail *t, const struct checkpoint *c);
+
+/* Takes the append lock and brings the journal up to date; trail_leave() after CKR_OK only. */
+MUST_CHECK CK_RV trail_enter(struct trail *t);
+void trail_leave(struct trail *t);
+
+#endif
