@@ -10,7 +10,7 @@ static _Thread_local char reason[FAIL_REASON_MAX];
 
 CK_RV fail(CK_RV rv, const char *fmt, ...)
 {
-    char text[FAIL_REASON_MAX]; /* fmt's arguments may point into reason */
+    char text[FAIL_REASON_MAX] = ""; /* fmt's arguments may point into reason */
     int saved = errno;
     va_list ap;
 

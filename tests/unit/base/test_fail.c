@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <stdbool.h>
 #include <string.h>
+#include <wchar.h>
 
 /* Check has a macro of that name; here the function is meant. */
 #undef fail
@@ -58,6 +59,17 @@ START_TEST(errno_is_left_alone_and_its_text_is_told)
 }
 END_TEST
 
+START_TEST(errno_is_left_alone_even_by_a_text_that_cannot_be_written)
+{
+    const wchar_t half_a_pair[] = {0xd800, 0};
+
+    errno = ENOENT;
+    ck_assert_uint_eq(fail(CKR_CANCEL, "%ls", half_a_pair), CKR_CANCEL);
+    ck_assert_int_eq(errno, ENOENT);
+    ck_assert_uint_lt(strlen(fail_reason()), FAIL_REASON_MAX);
+}
+END_TEST
+
 START_TEST(named_failures_have_their_codes)
 {
     ck_assert_uint_eq(fail_memory(), CKR_HOST_MEMORY);
@@ -104,6 +116,7 @@ int main(void)
         CASE(a_reason_may_be_made_from_the_reason_before),
         CASE(long_sentences_are_cut_not_overrun),
         CASE(errno_is_left_alone_and_its_text_is_told),
+        CASE(errno_is_left_alone_even_by_a_text_that_cannot_be_written),
         CASE(named_failures_have_their_codes),
         CASE(clear_leaves_the_empty_text),
         CASE(each_thread_has_its_own_reason),
