@@ -1,0 +1,182 @@
+/* New objects: see birth.h. */
+#include "pkcs11/birth.h"
+
+#include "pkcs11/handles.h"
+
+#include <string.h>
+
+static CK_RV set_identity(struct run *run, CK_OBJECT_CLASS cls, CK_KEY_TYPE key_type,
+                          struct object *object)
+{
+    int64_t now = clock_realtime(engine_clock(run->app->engine)) / 1000000000;
+    CK_RV rv = local_random(run_local(run), object->id, OBJECT_ID_LEN);
+
+    if (rv == CKR_OK)
+        rv = attrs_set_ulong(&object->attrs, CKA_CLASS, cls);
+    if (rv == CKR_OK && key_type != CK_UNAVAILABLE_INFORMATION)
+        rv = attrs_set_ulong(&object->attrs, CKA_KEY_TYPE, key_type);
+    memcpy(object->vault, run->vault.id, VAULT_ID_LEN);
+    object->cls = cls;
+    object->version = 1;
+    object->state = OBJECT_ENABLED;
+    object->created = now;
+    object->updated = now;
+    return rv;
+}
+
+/* The dates of a certificate are facts about it, those of a key its life in the vault. */
+static CK_RV set_dates(enum object_kind kind, struct object *object)
+{
+    return ((unsigned)kind & KINDS_KEY) != 0 ? template_dates(object) : CKR_OK;
+}
+
+CK_RV birth_begin(struct run *run, CK_OBJECT_CLASS cls, CK_KEY_TYPE key_type, enum template_use use,
+                  const CK_ATTRIBUTE *template, CK_ULONG count, struct object *ret)
+{
+    enum object_kind kind = kind_of(cls, key_type);
+    struct object object = {.cls = cls};
+    CK_RV rv;
+
+    if (template_ulong(template, count, CKA_CLASS, cls) != cls ||
+        template_ulong(template, count, CKA_KEY_TYPE, key_type) != key_type)
+        return fail(CKR_TEMPLATE_INCONSISTENT,
+                    "CKA_CLASS or CKA_KEY_TYPE is not what this call makes: leave them out");
+    rv = template_complete(kind, use, template, count, &object.attrs);
+    if (rv == CKR_OK)
+        rv = set_identity(run, cls, key_type, &object);
+    if (rv == CKR_OK)
+        rv = set_dates(kind, &object);
+    if (rv != CKR_OK) {
+        object_release(&object);
+        return rv;
+    }
+    *ret = object;
+    return CKR_OK;
+}
+
+bool birth_is_token(const struct object *object)
+{
+    return attrs_true(&object->attrs, CKA_TOKEN);
+}
+
+CK_RV birth_check_place(const struct run *run, const struct object *object)
+{
+    if (run->session == NULL)
+        return birth_is_token(object)
+                   ? CKR_OK
+                   : fail(CKR_TEMPLATE_INCONSISTENT,
+                          "there is no session to keep the object: set CKA_TOKEN true");
+    return birth_is_token(object) ? run_ensure_read_write(run) : CKR_OK;
+}
+
+/* ---- versions ---- */
+
+static bool keep_highest(void *ctx, const struct object *object)
+{
+    uint64_t *highest = ctx;
+
+    if (object->version > *highest)
+        *highest = object->version;
+    return true;
+}
+
+/* Deleted objects count: a version that was once given out is never another key. */
+static CK_RV highest_version(struct run *run, const struct object *object, uint64_t *highest)
+{
+    struct object_query query = {
+        .has_label = true,
+        .has_class = true,
+        .label = attrs_bytes(&object->attrs, CKA_LABEL),
+        .cls = object->cls,
+    };
+    CK_RV rv;
+
+    if (query.label.len == 0)
+        return CKR_OK;
+    rv = object_find(run_store(run), &run->vault, &query, keep_highest, highest);
+    query.deleted = true;
+    if (rv == CKR_OK)
+        rv = object_find(run_store(run), &run->vault, &query, keep_highest, highest);
+    return rv;
+}
+
+CK_RV birth_version(struct run *run, struct object *const *objects, size_t count)
+{
+    uint64_t highest = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        CK_RV rv;
+
+        if (!birth_is_token(objects[i]))
+            continue;
+        rv = highest_version(run, objects[i], &highest);
+        if (rv != CKR_OK)
+            return rv;
+    }
+    for (size_t i = 0; i < count; i++)
+        objects[i]->version = birth_is_token(objects[i]) ? highest + 1 : 1;
+    return CKR_OK;
+}
+
+/* ---- places ---- */
+
+CK_RV birth_store(struct run *run, struct object *const *objects, size_t count)
+{
+    struct object *stored[2];
+    size_t n = 0;
+
+    for (size_t i = 0; i < count && n < sizeof(stored) / sizeof(*stored); i++)
+        if (birth_is_token(objects[i]))
+            stored[n++] = objects[i];
+    return n > 0 ? object_insert(run_store(run), stored, n) : CKR_OK;
+}
+
+CK_RV birth_handle(struct run *run, struct object *object, CK_OBJECT_HANDLE *ret)
+{
+    struct hsm_key key = object->hsm_key;
+    bool has_key = object->has_hsm_key;
+    CK_RV rv;
+
+    if (birth_is_token(object))
+        return handles_token(run->app, run->vault.slot, object->id, ret);
+    rv = handles_session(run->app, run->session, object, ret);
+    if (rv != CKR_OK && has_key)
+        (void)hsm_destroy(run_hsm(run), &key);
+    return rv;
+}
+
+/* ---- public halves ---- */
+
+static CK_RV set_rsa(struct object *object, const struct local_public *p)
+{
+    CK_RV rv = attrs_set(&object->attrs, CKA_MODULUS, buf_bytes(&p->modulus));
+
+    if (rv == CKR_OK)
+        rv = attrs_set(&object->attrs, CKA_PUBLIC_EXPONENT, buf_bytes(&p->exponent));
+    if (rv == CKR_OK)
+        rv = attrs_set_ulong(&object->attrs, CKA_MODULUS_BITS, p->bits);
+    return rv;
+}
+
+static CK_RV set_ec(struct object *object, const struct local_public *p)
+{
+    CK_RV rv = attrs_set(&object->attrs, CKA_EC_PARAMS, buf_bytes(&p->params));
+
+    if (rv == CKR_OK)
+        rv = attrs_set(&object->attrs, CKA_EC_POINT, buf_bytes(&p->point));
+    return rv;
+}
+
+CK_RV birth_public(struct run *run, struct bytes spki, struct object *object)
+{
+    struct local_public p = {0};
+    CK_RV rv = local_public_parse(run_local(run), spki, &p);
+
+    if (rv != CKR_OK)
+        return rv;
+    rv = p.type == CKK_RSA ? set_rsa(object, &p) : set_ec(object, &p);
+    if (rv == CKR_OK)
+        rv = attrs_set(&object->attrs, CKA_PUBLIC_KEY_INFO, spki);
+    local_public_release(&p);
+    return rv;
+}

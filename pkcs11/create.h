@@ -1,0 +1,19 @@
+/*
+ * Bringing objects in: public keys, X.509 certificates and data, for C_CreateObject and the
+ * administrative verbs alike. Secret and private keys can not be brought in yet.
+ */
+#ifndef KEYWARD_PKCS11_CREATE_H
+#define KEYWARD_PKCS11_CREATE_H
+
+#include "pkcs11/call.h"
+
+/*
+ * Template checked and completed, fields filled from what is inside (a certificate's subject,
+ * issuer, serial number and dates; a public key's SubjectPublicKeyInfo), gate asked (import; for
+ * data setSecret), intent recorded, token object stored. The object is the caller's; a session
+ * object becomes one by birth_handle(). run->session may be NULL: token objects only.
+ */
+MUST_CHECK CK_RV create_object(struct run *run, const CK_ATTRIBUTE *template, CK_ULONG count,
+                               struct object *ret);
+
+#endif

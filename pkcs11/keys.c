@@ -1,0 +1,304 @@
+/*
+ * Generating keys: see keys.h. The order is what keeps a failure from leaving anything behind:
+ * templates, sizes, gate and intent first, then the key in the HSM, then the objects in one
+ * transaction; when that fails the key in the HSM is destroyed. A crash between the two leaves a
+ * key in the HSM that no object names: its id is the object's id in the intent's record.
+ */
+#include "pkcs11/keys.h"
+
+#include "base/mech.h"
+#include "pkcs11/birth.h"
+
+#include <string.h>
+
+/* A key, or a pair, on its way. */
+struct birth {
+    struct run *run;
+    const CK_MECHANISM *mechanism;
+    const struct mech *row;
+    struct object
+        *pair[2]; /* the private or secret key first; the public half where there is one */
+    size_t count;
+    struct hsm_key_spec spec;
+    struct buf spki;
+};
+
+#define SPKI_MAX 8192U
+
+/* ---- the mechanism ---- */
+
+static CK_RV check_mechanism(struct birth *b, bool pair)
+{
+    CK_FLAGS needs = pair ? CKF_GENERATE_KEY_PAIR : CKF_GENERATE;
+
+    b->row = mech_find(b->mechanism->mechanism);
+    if (b->row == NULL || (b->row->flags & needs) == 0)
+        return fail(CKR_MECHANISM_INVALID,
+                    "mechanism 0x%lx does not generate %s: see "
+                    "C_GetMechanismList for those that do",
+                    b->mechanism->mechanism, pair ? "key pairs" : "secret keys");
+    return mech_check_params(b->row, b->mechanism);
+}
+
+/* ---- sizes ---- */
+
+/* Curves the HSM makes keys on, by their OIDs (SEC 2: P-256, P-384, P-521). */
+static const struct bytes curves[] = {
+    BYTES_LIT("\x06\x08\x2a\x86\x48\xce\x3d\x03\x01\x07"),
+    BYTES_LIT("\x06\x05\x2b\x81\x04\x00\x22"),
+    BYTES_LIT("\x06\x05\x2b\x81\x04\x00\x23"),
+};
+
+static CK_RV size_ec(struct birth *b)
+{
+    b->spec.curve = attrs_bytes(&b->pair[1]->attrs, CKA_EC_PARAMS);
+    for (size_t i = 0; i < sizeof(curves) / sizeof(*curves); i++)
+        if (bytes_equal(curves[i], b->spec.curve))
+            return attrs_set(&b->pair[0]->attrs, CKA_EC_PARAMS, b->spec.curve);
+    return fail(CKR_CURVE_NOT_SUPPORTED,
+                "CKA_EC_PARAMS names none of P-256, P-384, P-521: give the OID of one of them");
+}
+
+/* FIPS 186-5, A.1.1: odd, and between 2^16 and 2^256; 64 bits are enough for anybody's. */
+static bool exponent_is_sound(struct bytes e)
+{
+    uint64_t value = 0;
+
+    for (size_t i = 0; i < e.len; i++) {
+        if (value >> 56 != 0)
+            return false;
+        value = value << 8 | e.data[i];
+    }
+    return value > 65536 && (value & 1) != 0;
+}
+
+static CK_RV size_rsa(struct birth *b)
+{
+    CK_ULONG bits = attrs_ulong(&b->pair[1]->attrs, CKA_MODULUS_BITS, 0);
+
+    b->spec.bits = bits;
+    b->spec.exponent = attrs_bytes(&b->pair[1]->attrs, CKA_PUBLIC_EXPONENT);
+    if (bits < b->row->min || bits > b->row->max || bits % 8 != 0)
+        return fail(CKR_ATTRIBUTE_VALUE_INVALID,
+                    "CKA_MODULUS_BITS is %lu: give a multiple of 8 between %lu and %lu", bits,
+                    b->row->min, b->row->max);
+    if (b->spec.exponent.len > 0 && !exponent_is_sound(b->spec.exponent))
+        return fail(CKR_ATTRIBUTE_VALUE_INVALID,
+                    "CKA_PUBLIC_EXPONENT is not an odd number of 17 to 64 bits: give 65537");
+    return attrs_set_ulong(&b->pair[0]->attrs, CKA_MODULUS_BITS, bits);
+}
+
+static CK_RV size_aes(struct birth *b)
+{
+    CK_ULONG len = attrs_ulong(&b->pair[0]->attrs, CKA_VALUE_LEN, 0);
+
+    b->spec.bits = len * 8;
+    if (len != 16 && len != 24 && len != 32)
+        return fail(CKR_ATTRIBUTE_VALUE_INVALID,
+                    "CKA_VALUE_LEN is %lu: an AES key has 16, 24 or 32 bytes", len);
+    return CKR_OK;
+}
+
+static CK_RV size_generic(struct birth *b)
+{
+    CK_ULONG len = attrs_ulong(&b->pair[0]->attrs, CKA_VALUE_LEN, 0);
+
+    b->spec.bits = len * 8;
+    if (len < b->row->min / 8 || len > b->row->max / 8)
+        return fail(CKR_ATTRIBUTE_VALUE_INVALID,
+                    "CKA_VALUE_LEN is %lu: give between %lu and %lu bytes", len, b->row->min / 8,
+                    b->row->max / 8);
+    return CKR_OK;
+}
+
+static const struct {
+    CK_KEY_TYPE type;
+    CK_RV (*size)(struct birth *b);
+} sizes[] = {
+    {CKK_RSA, size_rsa},
+    {CKK_EC, size_ec},
+    {CKK_AES, size_aes},
+    {CKK_GENERIC_SECRET, size_generic},
+};
+
+static CK_RV check_size(struct birth *b)
+{
+    for (size_t i = 0; i < sizeof(sizes) / sizeof(*sizes); i++)
+        if (sizes[i].type == b->row->key)
+            return sizes[i].size(b);
+    return fail_internal("every key generation mechanism has a row of sizes");
+}
+
+/* ---- the objects, before there is a key ---- */
+
+static CK_RV check_protection(struct birth *b)
+{
+    struct object *key = b->pair[0];
+    const CK_ATTRIBUTE *asked = attrs_get(&key->attrs, CKA_KEYWARD_PROTECTION);
+    bool hsm = asked != NULL ? bytes_equal_str(BYTES(asked->pValue, asked->ulValueLen), "hsm")
+                             : b->run->vault.protection == PROTECTION_HSM;
+
+    if (!hsm)
+        return fail(CKR_ATTRIBUTE_VALUE_INVALID,
+                    "only keys protected by the HSM can be made yet: set CKA_KEYWARD_PROTECTION "
+                    "to \"hsm\"");
+    attrs_remove(&key->attrs, CKA_KEYWARD_PROTECTION);
+    key->protection = PROTECTION_HSM;
+    return CKR_OK;
+}
+
+static CK_RV set_origin(struct object *object, CK_MECHANISM_TYPE mechanism)
+{
+    CK_RV rv = attrs_set_bool(&object->attrs, CKA_LOCAL, true);
+
+    if (rv == CKR_OK)
+        rv = attrs_set_ulong(&object->attrs, CKA_KEY_GEN_MECHANISM, mechanism);
+    if (rv == CKR_OK && object->cls != CKO_PUBLIC_KEY)
+        rv = attrs_set_bool(&object->attrs, CKA_ALWAYS_SENSITIVE,
+                            attrs_true(&object->attrs, CKA_SENSITIVE));
+    if (rv == CKR_OK && object->cls != CKO_PUBLIC_KEY)
+        rv = attrs_set_bool(&object->attrs, CKA_NEVER_EXTRACTABLE,
+                            !attrs_true(&object->attrs, CKA_EXTRACTABLE));
+    return rv;
+}
+
+static CK_RV begin_one(struct birth *b, CK_OBJECT_CLASS cls, const CK_ATTRIBUTE *template,
+                       CK_ULONG count, struct object *object)
+{
+    CK_RV rv = template_scan(template, count);
+
+    if (rv == CKR_OK)
+        rv = birth_begin(b->run, cls, b->row->key, TEMPLATE_GENERATE, template, count, object);
+    if (rv == CKR_OK)
+        rv = birth_check_place(b->run, object);
+    if (rv == CKR_OK)
+        rv = set_origin(object, b->mechanism->mechanism);
+    return rv;
+}
+
+static bool any_true(const struct object *object, const CK_ATTRIBUTE_TYPE *types, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (attrs_true(&object->attrs, types[i]))
+            return true;
+    return false;
+}
+
+/* The HSM's key may do what the object may do now: rights only fall afterwards, and the object's
+ * flags are asked on every use. */
+static void spec_fill(struct birth *b)
+{
+    static const CK_ATTRIBUTE_TYPE signs[] = {CKA_SIGN, CKA_VERIFY};
+    static const CK_ATTRIBUTE_TYPE crypts[] = {CKA_DECRYPT, CKA_ENCRYPT, CKA_UNWRAP, CKA_WRAP};
+    struct object *key = b->pair[0];
+
+    memcpy(b->spec.key.id, key->id, HSM_ID_LEN);
+    b->spec.key.kind = b->count == 2 ? HSM_KEY_PRIVATE : HSM_KEY_SECRET;
+    b->spec.key.type = b->row->key;
+    b->spec.session = !birth_is_token(key);
+    b->spec.sign = any_true(key, signs, sizeof(signs) / sizeof(*signs));
+    b->spec.decrypt = any_true(key, crypts, sizeof(crypts) / sizeof(*crypts));
+    key->has_hsm_key = true;
+    key->hsm_key = b->spec.key;
+}
+
+/* ---- the key ---- */
+
+/* Asked for each half by its own name; the record is the private half's. */
+static CK_RV ask_create(struct birth *b)
+{
+    CK_RV rv = CKR_OK;
+
+    for (size_t i = b->count; i > 0 && rv == CKR_OK; i--) {
+        struct ask ask = {
+            .action = ACTION_CREATE, .object = b->pair[i - 1], .mechanism = b->mechanism};
+
+        rv = gate_ask(b->run, &ask);
+    }
+    return rv;
+}
+
+static CK_RV fill_public(struct birth *b)
+{
+    for (size_t i = 0; b->count == 2 && i < b->count; i++) {
+        CK_RV rv = birth_public(b->run, buf_bytes(&b->spki), b->pair[i]);
+
+        if (rv != CKR_OK)
+            return rv;
+    }
+    return CKR_OK;
+}
+
+static CK_RV make(struct birth *b)
+{
+    CK_RV rv = gate_intent(b->run);
+
+    if (rv == CKR_OK)
+        rv = hsm_generate(run_hsm(b->run), &b->spec, b->count == 2 ? &b->spki : NULL);
+    if (rv != CKR_OK)
+        return rv;
+    rv = fill_public(b);
+    if (rv == CKR_OK)
+        rv = birth_store(b->run, b->pair, b->count);
+    if (rv != CKR_OK) {
+        char reason[FAIL_REASON_MAX];
+
+        /* The first failure is the one to tell of; a key that stays is found by its id. */
+        memcpy(reason, fail_reason(), strlen(fail_reason()) + 1);
+        (void)hsm_destroy(run_hsm(b->run), &b->spec.key);
+        return fail(rv, "%s", reason);
+    }
+    return CKR_OK;
+}
+
+static CK_RV generate(struct birth *b, const CK_ATTRIBUTE *public_template, CK_ULONG public_count,
+                      const CK_ATTRIBUTE *private_template, CK_ULONG private_count)
+{
+    bool pair = b->count == 2;
+    CK_RV rv = check_mechanism(b, pair);
+
+    if (rv == CKR_OK)
+        rv = begin_one(b, pair ? CKO_PRIVATE_KEY : CKO_SECRET_KEY, private_template, private_count,
+                       b->pair[0]);
+    if (rv == CKR_OK && pair)
+        rv = begin_one(b, CKO_PUBLIC_KEY, public_template, public_count, b->pair[1]);
+    if (rv == CKR_OK)
+        rv = check_protection(b);
+    if (rv == CKR_OK)
+        rv = check_size(b);
+    if (rv == CKR_OK)
+        rv = birth_version(b->run, b->pair, b->count);
+    if (rv == CKR_OK)
+        rv = ask_create(b);
+    if (rv != CKR_OK)
+        return rv;
+    spec_fill(b);
+    return make(b);
+}
+
+CK_RV keys_generate(struct run *run, const CK_MECHANISM *mechanism,
+                    const CK_ATTRIBUTE *public_template, CK_ULONG public_count,
+                    const CK_ATTRIBUTE *private_template, CK_ULONG private_count,
+                    struct object *ret_public, struct object *ret_private)
+{
+    struct object objects[2] = {{.cls = CKO_PRIVATE_KEY}, {.cls = CKO_PUBLIC_KEY}};
+    struct birth b = {
+        .run = run,
+        .mechanism = mechanism,
+        .pair = {&objects[0], &objects[1]},
+        .count = ret_public != NULL ? 2 : 1,
+        .spki = BUF_INIT(SPKI_MAX),
+    };
+    CK_RV rv = generate(&b, public_template, public_count, private_template, private_count);
+
+    buf_release(&b.spki);
+    if (rv != CKR_OK) {
+        object_release(&objects[0]);
+        object_release(&objects[1]);
+        return rv;
+    }
+    *ret_private = objects[0];
+    if (ret_public != NULL)
+        *ret_public = objects[1];
+    return CKR_OK;
+}

@@ -1,0 +1,112 @@
+/*
+ * The attribute rules: which attributes an object has, what a template may and must say of them,
+ * and what they are when it says nothing. One table (template_rules.c), named after the standard's
+ * "Common footnotes for object attribute tables" (PKCS#11 2.40 base, table 10; attribute tables in
+ * sections 4.4 to 4.11).
+ *
+ * A template comes from the application: nothing in it is believed before template_scan() saw it.
+ */
+#ifndef KEYWARD_PKCS11_TEMPLATE_H
+#define KEYWARD_PKCS11_TEMPLATE_H
+
+#include "vault/object.h"
+
+/* What an object is, as far as attributes go; also the bits of attr_rule.kinds. */
+enum object_kind {
+    KIND_NONE = 0,
+    KIND_DATA = 1U << 0,
+    KIND_CERTIFICATE = 1U << 1,
+    KIND_RSA_PUBLIC = 1U << 2,
+    KIND_EC_PUBLIC = 1U << 3,
+    KIND_RSA_PRIVATE = 1U << 4,
+    KIND_EC_PRIVATE = 1U << 5,
+    KIND_AES = 1U << 6,
+    KIND_GENERIC = 1U << 7,
+};
+
+#define KINDS_PUBLIC  ((unsigned)KIND_RSA_PUBLIC | (unsigned)KIND_EC_PUBLIC)
+#define KINDS_PRIVATE ((unsigned)KIND_RSA_PRIVATE | (unsigned)KIND_EC_PRIVATE)
+#define KINDS_SECRET  ((unsigned)KIND_AES | (unsigned)KIND_GENERIC)
+#define KINDS_HSM     (KINDS_PRIVATE | KINDS_SECRET)
+#define KINDS_KEY     (KINDS_PUBLIC | KINDS_HSM)
+#define KINDS_ALL     ((unsigned)KIND_DATA | (unsigned)KIND_CERTIFICATE | KINDS_KEY)
+
+enum template_use { TEMPLATE_CREATE, TEMPLATE_GENERATE };
+
+/* NOTE_n is the standard's footnote n; the others are ours. */
+enum rule_note {
+    NOTE_1 = 1U << 0,  /* must be specified with C_CreateObject */
+    NOTE_2 = 1U << 1,  /* must not be specified with C_CreateObject */
+    NOTE_3 = 1U << 2,  /* must be specified with C_GenerateKey(Pair) */
+    NOTE_4 = 1U << 3,  /* must not be specified with C_GenerateKey(Pair) */
+    NOTE_7 = 1U << 4,  /* is never revealed: such keys stay in the HSM */
+    NOTE_8 = 1U << 5,  /* may be changed by C_SetAttributeValue */
+    NOTE_11 = 1U << 6, /* may be changed once, to true */
+    NOTE_12 = 1U << 7, /* may be changed once, to false (usage flags too: rights only fall) */
+    RULE_ONLY_FALSE = 1U << 8, /* true asks for a function that is not there yet */
+    RULE_REFUSED = 1U << 9,    /* any value does */
+};
+
+enum rule_default {
+    DEFAULT_ABSENT, /* not there unless given or computed */
+    DEFAULT_EMPTY,
+    DEFAULT_FALSE,
+    DEFAULT_TRUE,
+    DEFAULT_ZERO, /* CK_ULONG */
+    /* A usage such a key is made for: true unless the template names another usage as true. A key
+     * asked for signing only does not get to decrypt by silence. */
+    DEFAULT_USAGE,
+};
+
+struct attr_rule {
+    CK_ATTRIBUTE_TYPE type;
+    unsigned kinds; /* of enum object_kind */
+    unsigned notes; /* of enum rule_note */
+    enum rule_default fallback;
+};
+
+size_t rule_count(void);
+const struct attr_rule *rule_at(size_t i); /* NULL past the end */
+/* NULL: an object of this kind has no such attribute. */
+const struct attr_rule *rule_find(CK_ATTRIBUTE_TYPE type, enum object_kind kind);
+
+/* KIND_NONE for what no rule knows. key_type is ignored for data and certificates. */
+enum object_kind kind_of(CK_OBJECT_CLASS cls, CK_KEY_TYPE key_type);
+enum object_kind kind_of_object(const struct object *object);
+
+#define TEMPLATE_COUNT_MAX 128U        /* attributes; more than there are */
+#define TEMPLATE_LABEL_MAX 255U        /* bytes: it stands whole in log and policy */
+#define TEMPLATE_VALUE_MAX (10U << 20) /* bytes of a CKA_VALUE */
+#define TEMPLATE_BYTES_MAX (64U << 10) /* of any other value */
+
+/*
+ * Reads every type, pointer and length once. CKR_ARGUMENTS_BAD (NULL with a count, absurd count),
+ * CKR_ATTRIBUTE_TYPE_INVALID (unknown), CKR_ATTRIBUTE_VALUE_INVALID (length or content no value of
+ * this kind can have), CKR_TEMPLATE_INCONSISTENT (a type twice).
+ */
+MUST_CHECK CK_RV template_scan(const CK_ATTRIBUTE *template, CK_ULONG count);
+/* Of a scanned template: the attribute or NULL; its number, or fallback when it is not there. */
+const CK_ATTRIBUTE *template_get(const CK_ATTRIBUTE *template, CK_ULONG count,
+                                 CK_ATTRIBUTE_TYPE type);
+CK_ULONG template_ulong(const CK_ATTRIBUTE *template, CK_ULONG count, CK_ATTRIBUTE_TYPE type,
+                        CK_ULONG fallback);
+
+/*
+ * A scanned template against the rules: what it says, and the defaults for what it does not say.
+ * CKA_CLASS and CKA_KEY_TYPE are the caller's to set. ret is untouched on failure.
+ * CKR_TEMPLATE_INCOMPLETE, CKR_ATTRIBUTE_READ_ONLY, CKR_ATTRIBUTE_TYPE_INVALID,
+ * CKR_ATTRIBUTE_VALUE_INVALID, CKR_TEMPLATE_INCONSISTENT.
+ */
+MUST_CHECK CK_RV template_complete(enum object_kind kind, enum template_use use,
+                                   const CK_ATTRIBUTE *template, CK_ULONG count, struct attrs *ret);
+
+/* A scanned template of C_SetAttributeValue, applied to the object's attributes and dates. The
+ * object may be half changed on failure: work on a copy. */
+MUST_CHECK CK_RV template_change(struct object *object, const CK_ATTRIBUTE *template,
+                                 CK_ULONG count);
+
+/* CKA_START_DATE and CKA_END_DATE as seconds: valid from the first second of the one to the last
+ * of the other, UTC. CKR_TEMPLATE_INCONSISTENT when the end is before the start. */
+MUST_CHECK CK_RV template_dates(struct object *object);
+
+#endif
