@@ -4,30 +4,17 @@
  */
 #include "pkcs11/search_int.h"
 
-#include <stdio.h>
 #include <string.h>
 
-/* A caller without the right to list the vault as a whole may still see single objects of it. */
-static CK_RV note_search(struct run *run)
-{
-    char principal[2 * USER_NAME_MAX + 160];
-    struct login login;
-
-    app_login_get(run->app, run->vault.slot, &login);
-    (void)snprintf(principal, sizeof(principal), "%s::\"%s\"",
-                   login.kind == LOGIN_NONE ? "Unix" : "User",
-                   login.kind == LOGIN_NONE ? run->app->unix_name : login.name);
-    return gate_note(run, "list", principal, CKR_OK);
-}
-
-/* Searching is never refused: it finds what may be seen. */
+/* Searching is never refused: it finds what may be seen, be that single objects of a vault that may
+ * not be listed as a whole. */
 static CK_RV record_search(struct run *run, const struct search *search)
 {
     struct ask ask = {.action = ACTION_LIST, .quiet = true};
     CK_RV rv = gate_ask(run, &ask);
 
     gate_count(run, search->count);
-    return rv == CKR_FUNCTION_REJECTED ? note_search(run) : rv;
+    return rv == CKR_FUNCTION_REJECTED ? gate_note(run, ACTION_LIST, NULL, CKR_OK) : rv;
 }
 
 static CK_RV find_init(struct run *run, const CK_ATTRIBUTE *template, CK_ULONG count)

@@ -1,0 +1,364 @@
+/* The attribute rules: what each kind of object must, may and must not be told, what it is when
+ * nothing is said, and what can be changed afterwards. */
+#include "pkcs11/template.h"
+
+#include "base/names.h"
+#include "tests/support/suite.h"
+
+#include <string.h>
+
+static CK_BBOOL yes = CK_TRUE;
+static CK_BBOOL no = CK_FALSE;
+static CK_ULONG bits = 2048;
+static CK_ULONG len = 32;
+static uint8_t bytes[] = {1, 0, 1};
+static char label[] = "web";
+static char day_one[] = "19700102";
+static char day_two[] = "19700103";
+static char leap_day[] = "20240229";
+
+#define ATTR(type, value, n) ((CK_ATTRIBUTE){(type), (value), (n)})
+#define YES(type)            ATTR(type, &yes, 1)
+#define NO(type)             ATTR(type, &no, 1)
+#define COUNT(table)         (sizeof(table) / sizeof(*(table)))
+#define LIST(...)            (CK_ATTRIBUTE[]){__VA_ARGS__}, COUNT(((CK_ATTRIBUTE[]){__VA_ARGS__}))
+#define GENERATE(kind, ret, ...)                                                                   \
+    template_complete((kind), TEMPLATE_GENERATE, LIST(__VA_ARGS__), (ret))
+#define CREATE(kind, ret, ...) template_complete((kind), TEMPLATE_CREATE, LIST(__VA_ARGS__), (ret))
+
+/* ---- the table ---- */
+
+START_TEST(every_rule_is_about_a_known_attribute)
+{
+    for (size_t i = 0; i < rule_count(); i++)
+        ck_assert_msg(attr_name_find(rule_at(i)->type) != NULL, "row %zu", i);
+    ck_assert_ptr_null(rule_at(rule_count()));
+}
+END_TEST
+
+START_TEST(no_kind_has_two_rules_for_one_attribute)
+{
+    for (size_t i = 0; i < rule_count(); i++)
+        for (size_t k = i + 1; k < rule_count(); k++)
+            ck_assert_msg(rule_at(i)->type != rule_at(k)->type ||
+                              (rule_at(i)->kinds & rule_at(k)->kinds) == 0,
+                          "rows %zu and %zu: %s", i, k, attr_name_find(rule_at(i)->type)->name);
+}
+END_TEST
+
+START_TEST(defaults_have_the_form_of_their_attribute)
+{
+    for (size_t i = 0; i < rule_count(); i++) {
+        enum rule_default d = rule_at(i)->fallback;
+        enum attr_kind kind = attr_name_find(rule_at(i)->type)->kind;
+        bool is_bool = d == DEFAULT_FALSE || d == DEFAULT_TRUE || d == DEFAULT_USAGE;
+
+        ck_assert_msg(!is_bool || kind == ATTR_BOOL, "row %zu", i);
+        ck_assert_msg(d != DEFAULT_ZERO || kind == ATTR_ULONG, "row %zu", i);
+        ck_assert_msg(d != DEFAULT_EMPTY || (kind != ATTR_BOOL && kind != ATTR_ULONG), "row %zu",
+                      i);
+    }
+}
+END_TEST
+
+START_TEST(what_is_hidden_can_not_be_given_and_has_no_default)
+{
+    for (size_t i = 0; i < rule_count(); i++) {
+        if ((rule_at(i)->notes & NOTE_7) == 0)
+            continue;
+        ck_assert_uint_eq(rule_at(i)->notes & (NOTE_2 | NOTE_4), NOTE_2 | NOTE_4);
+        ck_assert_int_eq(rule_at(i)->fallback, DEFAULT_ABSENT);
+        ck_assert_uint_eq(rule_at(i)->kinds & ~KINDS_HSM, 0);
+    }
+}
+END_TEST
+
+START_TEST(kinds_are_told_by_class_and_type)
+{
+    ck_assert_int_eq(kind_of(CKO_DATA, 99), KIND_DATA);
+    ck_assert_int_eq(kind_of(CKO_CERTIFICATE, 99), KIND_CERTIFICATE);
+    ck_assert_int_eq(kind_of(CKO_PRIVATE_KEY, CKK_EC), KIND_EC_PRIVATE);
+    ck_assert_int_eq(kind_of(CKO_SECRET_KEY, CKK_AES), KIND_AES);
+    ck_assert_int_eq(kind_of(CKO_SECRET_KEY, CKK_RSA), KIND_NONE);
+    ck_assert_int_eq(kind_of(CKO_PRIVATE_KEY, CKK_DSA), KIND_NONE);
+    ck_assert_int_eq(kind_of(CKO_HW_FEATURE, 0), KIND_NONE);
+}
+END_TEST
+
+/* ---- must and must not ---- */
+
+struct code_case {
+    enum object_kind kind;
+    enum template_use use;
+    CK_RV want;
+    size_t count;
+    CK_ATTRIBUTE template[4];
+};
+
+#define KEYTYPE ATTR(CKA_KEY_TYPE, &bits, 8)
+#define CLASS   ATTR(CKA_CLASS, &bits, 8)
+#define MODULUS ATTR(CKA_MODULUS, bytes, 3)
+#define EXP     ATTR(CKA_PUBLIC_EXPONENT, bytes, 3)
+#define LEN     ATTR(CKA_VALUE_LEN, &len, 8)
+#define G       TEMPLATE_GENERATE
+#define C       TEMPLATE_CREATE
+
+/* clang-format off */
+static const struct code_case codes[] = {
+    /* each refusal beside the same template without its reason */
+    {KIND_RSA_PUBLIC,  G, CKR_OK,                      1, {ATTR(CKA_MODULUS_BITS, &bits, 8)}},
+    {KIND_RSA_PUBLIC,  G, CKR_TEMPLATE_INCOMPLETE,     1, {EXP}},
+    {KIND_RSA_PUBLIC,  G, CKR_ATTRIBUTE_READ_ONLY,     2, {ATTR(CKA_MODULUS_BITS, &bits, 8), MODULUS}},
+    {KIND_RSA_PUBLIC,  C, CKR_OK,                      4, {CLASS, KEYTYPE, MODULUS, EXP}},
+    {KIND_RSA_PUBLIC,  C, CKR_TEMPLATE_INCOMPLETE,     3, {CLASS, KEYTYPE, MODULUS}},
+    {KIND_RSA_PUBLIC,  C, CKR_TEMPLATE_INCOMPLETE,     3, {KEYTYPE, MODULUS, EXP}},
+    {KIND_RSA_PUBLIC,  C, CKR_ATTRIBUTE_READ_ONLY,     1, {ATTR(CKA_MODULUS_BITS, &bits, 8)}},
+    {KIND_EC_PUBLIC,   G, CKR_OK,                      1, {ATTR(CKA_EC_PARAMS, bytes, 3)}},
+    {KIND_EC_PUBLIC,   G, CKR_TEMPLATE_INCOMPLETE,     0, {{0}}},
+    {KIND_EC_PUBLIC,   G, CKR_ATTRIBUTE_READ_ONLY,     1, {ATTR(CKA_EC_POINT, bytes, 3)}},
+    {KIND_EC_PUBLIC,   G, CKR_ATTRIBUTE_TYPE_INVALID,  1, {MODULUS}},
+    {KIND_AES,         G, CKR_OK,                      1, {LEN}},
+    {KIND_AES,         G, CKR_TEMPLATE_INCOMPLETE,     1, {YES(CKA_TOKEN)}},
+    {KIND_AES,         G, CKR_ATTRIBUTE_READ_ONLY,     2, {LEN, ATTR(CKA_VALUE, bytes, 3)}},
+    {KIND_AES,         G, CKR_ATTRIBUTE_READ_ONLY,     2, {LEN, YES(CKA_LOCAL)}},
+    {KIND_AES,         G, CKR_ATTRIBUTE_READ_ONLY,     2, {LEN, YES(CKA_ALWAYS_SENSITIVE)}},
+    {KIND_AES,         G, CKR_ATTRIBUTE_READ_ONLY,     2, {LEN, YES(CKA_NEVER_EXTRACTABLE)}},
+    {KIND_AES,         G, CKR_ATTRIBUTE_READ_ONLY,     2, {LEN, ATTR(CKA_KEY_GEN_MECHANISM, &bits, 8)}},
+    {KIND_AES,         G, CKR_ATTRIBUTE_READ_ONLY,     2, {LEN, ATTR(CKA_UNIQUE_ID, label, 3)}},
+    {KIND_AES,         G, CKR_ATTRIBUTE_READ_ONLY,     2, {LEN, ATTR(CKA_KEYWARD_VERSION, &bits, 8)}},
+    {KIND_AES,         G, CKR_ATTRIBUTE_READ_ONLY,     2, {LEN, ATTR(CKA_KEYWARD_STATE, label, 3)}},
+    {KIND_AES,         G, CKR_OK,                      2, {LEN, NO(CKA_TRUSTED)}},
+    {KIND_AES,         G, CKR_ATTRIBUTE_VALUE_INVALID, 2, {LEN, YES(CKA_TRUSTED)}},
+    {KIND_AES,         G, CKR_OK,                      2, {LEN, NO(CKA_WRAP_WITH_TRUSTED)}},
+    {KIND_AES,         G, CKR_ATTRIBUTE_VALUE_INVALID, 2, {LEN, YES(CKA_WRAP_WITH_TRUSTED)}},
+    {KIND_AES,         G, CKR_ATTRIBUTE_VALUE_INVALID, 2, {LEN, ATTR(CKA_WRAP_TEMPLATE, NULL, 0)}},
+    {KIND_AES,         G, CKR_ATTRIBUTE_VALUE_INVALID, 2, {LEN, ATTR(CKA_UNWRAP_TEMPLATE, NULL, 0)}},
+    {KIND_RSA_PRIVATE, G, CKR_OK,                      1, {NO(CKA_ALWAYS_AUTHENTICATE)}},
+    {KIND_RSA_PRIVATE, G, CKR_ATTRIBUTE_VALUE_INVALID, 1, {YES(CKA_ALWAYS_AUTHENTICATE)}},
+    {KIND_RSA_PRIVATE, G, CKR_ATTRIBUTE_VALUE_INVALID, 1, {ATTR(CKA_DERIVE_TEMPLATE, NULL, 0)}},
+    {KIND_RSA_PRIVATE, G, CKR_ATTRIBUTE_READ_ONLY,     1, {MODULUS}},
+    {KIND_RSA_PRIVATE, G, CKR_ATTRIBUTE_READ_ONLY,     1, {ATTR(CKA_PRIVATE_EXPONENT, bytes, 3)}},
+    {KIND_RSA_PRIVATE, G, CKR_ATTRIBUTE_TYPE_INVALID,  1, {YES(CKA_VERIFY)}},
+    /* keys live in the HSM; the second line is what pkcs11-tool asks for */
+    {KIND_AES,         G, CKR_OK,                      3, {LEN, YES(CKA_SENSITIVE), NO(CKA_EXTRACTABLE)}},
+    {KIND_AES,         G, CKR_OK,                      3, {LEN, NO(CKA_SENSITIVE), NO(CKA_EXTRACTABLE)}},
+    {KIND_AES,         G, CKR_ATTRIBUTE_VALUE_INVALID, 2, {LEN, NO(CKA_SENSITIVE)}},
+    {KIND_AES,         G, CKR_ATTRIBUTE_VALUE_INVALID, 2, {LEN, YES(CKA_EXTRACTABLE)}},
+    {KIND_AES,         G, CKR_ATTRIBUTE_VALUE_INVALID, 3, {LEN, YES(CKA_EXTRACTABLE), YES(CKA_SENSITIVE)}},
+    {KIND_EC_PRIVATE,  G, CKR_ATTRIBUTE_VALUE_INVALID, 1, {NO(CKA_SENSITIVE)}},
+    {KIND_EC_PRIVATE,  G, CKR_OK,                      1, {YES(CKA_SENSITIVE)}},
+    /* certificates and data */
+    {KIND_CERTIFICATE, C, CKR_OK,                      2, {CLASS, ATTR(CKA_VALUE, bytes, 3)}},
+    {KIND_CERTIFICATE, C, CKR_TEMPLATE_INCOMPLETE,     1, {CLASS}},
+    {KIND_CERTIFICATE, C, CKR_ATTRIBUTE_VALUE_INVALID, 3, {CLASS, ATTR(CKA_VALUE, bytes, 3), YES(CKA_TRUSTED)}},
+    {KIND_CERTIFICATE, C, CKR_ATTRIBUTE_TYPE_INVALID,  3, {CLASS, ATTR(CKA_VALUE, bytes, 3), YES(CKA_SIGN)}},
+    {KIND_DATA,        C, CKR_OK,                      2, {CLASS, ATTR(CKA_APPLICATION, label, 3)}},
+    {KIND_DATA,        C, CKR_ATTRIBUTE_TYPE_INVALID,  2, {CLASS, ATTR(CKA_ID, label, 3)}},
+};
+/* clang-format on */
+
+START_TEST(templates_are_answered_by_the_rules)
+{
+    const struct code_case *c = &codes[_i];
+    struct attrs attrs = ATTRS_INIT;
+
+    assert_rv(c->want, template_complete(c->kind, c->use, c->template, c->count, &attrs));
+    if (c->want != CKR_OK)
+        ck_assert_uint_eq(attrs.count, 0);
+    attrs_release(&attrs);
+}
+END_TEST
+
+/* ---- defaults ---- */
+
+START_TEST(key_that_names_nothing_is_sensitive_private_and_stays)
+{
+    struct attrs a = ATTRS_INIT;
+
+    assert_ok(GENERATE(KIND_AES, &a, LEN));
+    ck_assert(attrs_true(&a, CKA_SENSITIVE));
+    ck_assert(attrs_true(&a, CKA_PRIVATE));
+    ck_assert(attrs_true(&a, CKA_MODIFIABLE));
+    ck_assert(attrs_true(&a, CKA_DESTROYABLE));
+    ck_assert(!attrs_true(&a, CKA_EXTRACTABLE));
+    ck_assert(!attrs_true(&a, CKA_TOKEN));
+    ck_assert(!attrs_true(&a, CKA_WRAP));
+    ck_assert(!attrs_true(&a, CKA_DERIVE));
+    ck_assert_ptr_nonnull(attrs_get(&a, CKA_LABEL));
+    ck_assert_uint_eq(attrs_bytes(&a, CKA_ID).len, 0);
+    attrs_release(&a);
+}
+END_TEST
+
+START_TEST(public_halves_and_certificates_are_not_private_by_default)
+{
+    struct attrs a = ATTRS_INIT;
+
+    assert_ok(GENERATE(KIND_EC_PUBLIC, &a, ATTR(CKA_EC_PARAMS, bytes, 3)));
+    ck_assert(!attrs_true(&a, CKA_PRIVATE));
+    attrs_release(&a);
+    assert_ok(CREATE(KIND_CERTIFICATE, &a, CLASS, ATTR(CKA_VALUE, bytes, 3)));
+    ck_assert(!attrs_true(&a, CKA_PRIVATE));
+    attrs_release(&a);
+    assert_ok(CREATE(KIND_DATA, &a, CLASS));
+    ck_assert(attrs_true(&a, CKA_PRIVATE));
+    attrs_release(&a);
+}
+END_TEST
+
+START_TEST(key_that_names_no_use_gets_those_it_is_made_for)
+{
+    struct attrs a = ATTRS_INIT;
+
+    assert_ok(GENERATE(KIND_RSA_PRIVATE, &a, YES(CKA_TOKEN)));
+    ck_assert(attrs_true(&a, CKA_SIGN));
+    ck_assert(attrs_true(&a, CKA_DECRYPT));
+    ck_assert(!attrs_true(&a, CKA_UNWRAP));
+    attrs_release(&a);
+    assert_ok(GENERATE(KIND_EC_PRIVATE, &a, YES(CKA_TOKEN)));
+    ck_assert(attrs_true(&a, CKA_SIGN));
+    ck_assert(!attrs_true(&a, CKA_DECRYPT));
+    attrs_release(&a);
+}
+END_TEST
+
+START_TEST(key_that_names_one_use_gets_no_other)
+{
+    struct attrs a = ATTRS_INIT;
+
+    assert_ok(GENERATE(KIND_RSA_PRIVATE, &a, YES(CKA_SIGN)));
+    ck_assert(attrs_true(&a, CKA_SIGN));
+    ck_assert(!attrs_true(&a, CKA_DECRYPT));
+    attrs_release(&a);
+    assert_ok(GENERATE(KIND_RSA_PRIVATE, &a, NO(CKA_DECRYPT)));
+    ck_assert(attrs_true(&a, CKA_SIGN));
+    ck_assert(!attrs_true(&a, CKA_DECRYPT));
+    attrs_release(&a);
+}
+END_TEST
+
+START_TEST(generic_secret_can_make_macs_whatever_else_is_named)
+{
+    struct attrs a = ATTRS_INIT;
+
+    assert_ok(GENERATE(KIND_GENERIC, &a, LEN, YES(CKA_ENCRYPT), YES(CKA_DECRYPT)));
+    ck_assert(attrs_true(&a, CKA_SIGN));
+    ck_assert(attrs_true(&a, CKA_VERIFY));
+    attrs_release(&a);
+    assert_ok(GENERATE(KIND_GENERIC, &a, LEN, NO(CKA_SIGN)));
+    ck_assert(!attrs_true(&a, CKA_SIGN));
+    attrs_release(&a);
+}
+END_TEST
+
+/* ---- changes ---- */
+
+static void key(struct object *object)
+{
+    *object = (struct object){.cls = CKO_SECRET_KEY};
+    assert_ok(GENERATE(KIND_AES, &object->attrs, LEN, NO(CKA_SENSITIVE), NO(CKA_EXTRACTABLE),
+                       YES(CKA_ENCRYPT)));
+    assert_ok(attrs_set_ulong(&object->attrs, CKA_KEY_TYPE, CKK_AES));
+}
+
+static const struct {
+    CK_RV want;
+    CK_ATTRIBUTE attr;
+} changes[] = {
+    {CKR_OK, {CKA_LABEL, label, 3}},
+    {CKR_OK, {CKA_ID, bytes, 3}},
+    {CKR_OK, {CKA_START_DATE, day_one, 8}},
+    {CKR_OK, {CKA_ENCRYPT, &no, 1}},
+    {CKR_OK, {CKA_ENCRYPT, &yes, 1}}, /* is true already */
+    {CKR_ATTRIBUTE_READ_ONLY, {CKA_DECRYPT, &yes, 1}},
+    {CKR_OK, {CKA_DECRYPT, &no, 1}},
+    {CKR_OK, {CKA_SENSITIVE, &yes, 1}},
+    {CKR_ATTRIBUTE_READ_ONLY, {CKA_SENSITIVE, &no, 1}},
+    {CKR_OK, {CKA_EXTRACTABLE, &no, 1}},
+    {CKR_ATTRIBUTE_READ_ONLY, {CKA_EXTRACTABLE, &yes, 1}},
+    {CKR_ATTRIBUTE_READ_ONLY, {CKA_TOKEN, &yes, 1}},
+    {CKR_ATTRIBUTE_READ_ONLY, {CKA_PRIVATE, &no, 1}},
+    {CKR_ATTRIBUTE_READ_ONLY, {CKA_MODIFIABLE, &no, 1}},
+    {CKR_ATTRIBUTE_READ_ONLY, {CKA_KEY_TYPE, &len, 8}},
+    {CKR_ATTRIBUTE_READ_ONLY, {CKA_VALUE_LEN, &len, 8}},
+    {CKR_ATTRIBUTE_READ_ONLY, {CKA_VALUE, bytes, 3}},
+    {CKR_ATTRIBUTE_READ_ONLY, {CKA_TRUSTED, &yes, 1}},
+    {CKR_ATTRIBUTE_READ_ONLY, {CKA_KEYWARD_VERSION, &len, 8}},
+    {CKR_ATTRIBUTE_READ_ONLY, {CKA_KEYWARD_PROTECTION, label, 3}},
+    {CKR_ATTRIBUTE_TYPE_INVALID, {CKA_MODULUS, bytes, 3}},
+};
+
+START_TEST(changes_are_answered_by_the_rules)
+{
+    struct object object;
+
+    key(&object);
+    assert_rv(changes[_i].want, template_change(&object, &changes[_i].attr, 1));
+    attrs_release(&object.attrs);
+}
+END_TEST
+
+START_TEST(object_that_is_not_modifiable_is_not_changed)
+{
+    struct object object;
+
+    key(&object);
+    assert_ok(attrs_set_bool(&object.attrs, CKA_MODIFIABLE, false));
+    assert_rv(CKR_ACTION_PROHIBITED, template_change(&object, LIST(ATTR(CKA_LABEL, label, 3))));
+    attrs_release(&object.attrs);
+}
+END_TEST
+
+START_TEST(dates_are_the_first_and_the_last_second_of_their_days)
+{
+    struct object object;
+
+    key(&object);
+    assert_ok(template_change(
+        &object, LIST(ATTR(CKA_START_DATE, day_one, 8), ATTR(CKA_END_DATE, leap_day, 8))));
+    ck_assert_int_eq(object.not_before, 86400);
+    ck_assert_int_eq(object.expires, 1709251200); /* 2024-03-01T00:00:00Z */
+    assert_ok(template_change(&object, LIST(ATTR(CKA_END_DATE, NULL, 0))));
+    ck_assert_int_eq(object.expires, 0);
+    attrs_release(&object.attrs);
+}
+END_TEST
+
+START_TEST(end_before_start_is_refused_and_the_same_day_is_not)
+{
+    struct object object;
+
+    key(&object);
+    assert_rv(CKR_TEMPLATE_INCONSISTENT,
+              template_change(
+                  &object, LIST(ATTR(CKA_START_DATE, day_two, 8), ATTR(CKA_END_DATE, day_one, 8))));
+    attrs_release(&object.attrs);
+    key(&object);
+    assert_ok(template_change(
+        &object, LIST(ATTR(CKA_START_DATE, day_one, 8), ATTR(CKA_END_DATE, day_one, 8))));
+    attrs_release(&object.attrs);
+}
+END_TEST
+
+int main(void)
+{
+    const struct suite_case cases[] = {
+        CASE(every_rule_is_about_a_known_attribute),
+        CASE(no_kind_has_two_rules_for_one_attribute),
+        CASE(defaults_have_the_form_of_their_attribute),
+        CASE(what_is_hidden_can_not_be_given_and_has_no_default),
+        CASE(kinds_are_told_by_class_and_type),
+        CASE_LOOP(templates_are_answered_by_the_rules, COUNT(codes)),
+        CASE(key_that_names_nothing_is_sensitive_private_and_stays),
+        CASE(public_halves_and_certificates_are_not_private_by_default),
+        CASE(key_that_names_no_use_gets_those_it_is_made_for),
+        CASE(key_that_names_one_use_gets_no_other),
+        CASE(generic_secret_can_make_macs_whatever_else_is_named),
+        CASE_LOOP(changes_are_answered_by_the_rules, COUNT(changes)),
+        CASE(object_that_is_not_modifiable_is_not_changed),
+        CASE(dates_are_the_first_and_the_last_second_of_their_days),
+        CASE(end_before_start_is_refused_and_the_same_day_is_not),
+    };
+
+    return suite_run("pkcs11/template", cases, COUNT(cases));
+}
