@@ -1,0 +1,122 @@
+/*
+ * Inside keyward-hsm: one device, shared by the threads of the lanes. Only files named worker_*.c include this.
+ *
+ * Locks, in the order they are taken: device.mutex, then the home's login lock (a file), and apart from both device.keys_mutex.
+ */
+#ifndef KEYWARD_HSM_WORKER_INT_H
+#define KEYWARD_HSM_WORKER_INT_H
+
+#include "base/secret.h"
+#include "hsm/classes.h"
+#include "hsm/local.h"
+#include "hsm/wire.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#define KEY_CACHE_SLOTS 1024
+
+struct key_entry {
+    uint8_t id[HSM_ID_LEN];
+    CK_OBJECT_CLASS class;
+    CK_OBJECT_HANDLE handle; /* CK_INVALID_HANDLE: empty */
+};
+
+struct device {
+    CK_FUNCTION_LIST *p11;
+    CK_SLOT_ID slot;
+    struct local *local;
+    char *texts[WIRE_TEXT_COUNT]; /* the configuration; NULL where none was given */
+    uint64_t deadline_ms;
+    CK_TOKEN_INFO token;
+
+    pthread_mutex_t mutex;    /* guards keeper, and makes logins one at a time */
+    CK_SESSION_HANDLE keeper; /* holds the login, owns session keys; open as long as the worker lives */
+    atomic_uint_fast64_t relogins;
+    atomic_bool pin_refused; /* never goes back to false */
+
+    pthread_mutex_t keys_mutex; /* guards keys */
+    struct key_entry keys[KEY_CACHE_SLOTS];
+};
+
+/* ---- worker_device.c: the library, the token, its sessions ---- */
+CK_RV device_init(struct device *d, const struct wire_request *config);
+void device_release(struct device *d);
+CK_RV device_load(struct device *d);
+/* Loads, finds the token and logs in, all under the home's login lock. */
+CK_RV device_open(struct device *d, struct wire_about *ret);
+CK_RV device_find_token(struct device *d);
+CK_RV device_session(struct device *d, CK_SESSION_HANDLE *ret);
+/* CKR_OK: it lives. CKR_SESSION_HANDLE_INVALID: only the session is gone. Anything else: lost. */
+CK_RV device_probe(struct device *d, CK_SESSION_HANDLE session);
+CK_RV device_self_test(struct device *d, CK_SESSION_HANDLE session);
+CK_RV device_random(struct device *d, CK_SESSION_HANDLE session, size_t len, struct buf *out);
+/* A reason with the name of the HSM's answer in it; returns rv. */
+CK_RV device_fail(const char *function, CK_RV rv);
+
+/* ---- worker_login.c: PIN, lock, login ---- */
+/* The lock that all processes of this home share. ret_lock is closed to give it back. */
+CK_RV login_lock(const struct device *d, int *ret_lock);
+/* With the lock held: C_Login on session, and the refreshed copy of a SoftHSM token's metadata. */
+CK_RV login_now(struct device *d, CK_SESSION_HANDLE session);
+/* Repairs a lost login, at most one thread at a time; CKR_OK also when another thread already did. */
+CK_RV login_again(struct device *d);
+/* Reads a PIN from a file that only its owner can read, or from a p11-kit PIN source. */
+CK_RV pin_read(const char *source, struct secret **ret);
+
+/* ---- worker_softhsm.c: the care of a SoftHSM token of our own ---- */
+/* With the lock held. Puts back every token.object that was cut short. */
+CK_RV softhsm_mend(const struct device *d);
+/* With the lock held, after a good login: renews the copy. */
+CK_RV softhsm_keep(const struct device *d);
+CK_RV softhsm_create(struct device *d);
+
+/* ---- worker_keys.c ---- */
+CK_RV keys_find(struct device *d, CK_SESSION_HANDLE session, const struct hsm_key *key,
+                CK_OBJECT_HANDLE *ret);
+void keys_forget(struct device *d, const struct hsm_key *key);
+void keys_forget_all(struct device *d);
+CK_RV keys_generate(struct device *d, CK_SESSION_HANDLE session, const struct hsm_key_spec *spec,
+                    struct buf *out);
+/* After doubt: the whole key's public half, or CKR_KEY_HANDLE_INVALID once its remains are gone. */
+CK_RV keys_recover(struct device *d, CK_SESSION_HANDLE session, const struct hsm_key_spec *spec,
+                   struct buf *out);
+CK_RV keys_destroy(struct device *d, CK_SESSION_HANDLE session, const struct hsm_key *key);
+
+/* ---- worker_lane.c ---- */
+struct lane {
+    struct device *device;
+    int fd;
+    CK_SESSION_HANDLE session; /* CK_INVALID_HANDLE: opened at the next request */
+    bool active;               /* an operation in parts is under way */
+    enum hsm_use use;
+    size_t fed;                /* bytes the operation in parts has been given */
+    unsigned attempt;          /* of the present request, from 0 */
+    size_t given;              /* bytes of out that have been answered */
+    struct buf message, out, answer;
+    struct lane_count *count;
+};
+/* How many lanes run, so that the end can wait for them. */
+struct lane_count {
+    pthread_mutex_t mutex; /* guards running */
+    pthread_cond_t changed;
+    unsigned running;
+};
+/* Takes fd, also when it fails. */
+CK_RV lane_start(struct device *d, struct lane_count *count, int fd);
+
+/* ---- worker_use.c: what keys do ---- */
+CK_RV use_run(struct lane *l, const struct wire_request *q);
+CK_RV use_begin(struct lane *l, const struct wire_request *q);
+CK_RV use_update(struct lane *l, const struct wire_request *q);
+CK_RV use_final(struct lane *l, const struct wire_request *q);
+void lane_drop_session(struct lane *l);
+
+/* ---- worker_oaep.c ---- */
+/*
+ * Undoes OAEP over a raw RSA result of the modulus' length, in constant time. Any fault of the padding is
+ * CKR_ENCRYPTED_DATA_INVALID.
+ */
+CK_RV oaep_decode(const CK_RSA_PKCS_OAEP_PARAMS *params, struct bytes block, struct buf *out);
+
+#endif
