@@ -67,7 +67,8 @@ enum channel_result channel_send(int fd, struct buf *message, int64_t deadline)
 
     memcpy(message->data, &length, CHANNEL_LENGTH);
     while (done < message->len) {
-        ssize_t n = send(fd, message->data + done, message->len - done, MSG_NOSIGNAL | MSG_DONTWAIT);
+        ssize_t n =
+            send(fd, message->data + done, message->len - done, MSG_NOSIGNAL | MSG_DONTWAIT);
         enum channel_result waited;
 
         if (n >= 0) {
@@ -83,7 +84,8 @@ enum channel_result channel_send(int fd, struct buf *message, int64_t deadline)
     return CHANNEL_OK;
 }
 
-/* Reads at most up to `upto` bytes in total into message; waits first: an answer is never there at once. */
+/* Reads at most up to `upto` bytes in total into message; waits first: an answer is never there at
+ * once. */
 static enum channel_result receive_some(int fd, struct buf *message, size_t upto, int64_t deadline)
 {
     size_t had = message->len;

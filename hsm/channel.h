@@ -1,7 +1,7 @@
 /*
- * Frames over sockets, with a deadline. Lanes are stream sockets: a length word, then the frame, one request or one answer at a
- * time, never a second before the first is answered. The control socket is a sequenced-packet socket: one packet a frame, and a
- * descriptor may travel with it.
+ * Frames over sockets, with a deadline. Lanes are stream sockets: a length word, then the frame,
+ * one request or one answer at a time, never a second before the first is answered. The control
+ * socket is a sequenced-packet socket: one packet a frame, and a descriptor may travel with it.
  *
  * Never raises SIGPIPE, goes on after EINTR, and marks every descriptor it receives close-on-exec.
  */
@@ -24,7 +24,8 @@ enum channel_result {
 int64_t channel_now(void);
 int64_t channel_deadline(uint64_t ms);
 
-/* message: room for the length word (CHANNEL_LENGTH bytes), then the frame; the length word is filled in here. */
+/* message: room for the length word (CHANNEL_LENGTH bytes), then the frame; the length word is
+ * filled in here. */
 #define CHANNEL_LENGTH 4
 enum channel_result channel_send(int fd, struct buf *message, int64_t deadline);
 /* ret_frame borrows from message, which is cleared first. */

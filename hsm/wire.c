@@ -71,7 +71,8 @@ static uint64_t get_u64(struct reader *r)
     return v;
 }
 
-/* A number that must be below limit: enumerations and booleans of the other end are checked, not trusted. */
+/* A number that must be below limit: enumerations and booleans of the other end are checked, not
+ * trusted. */
 static unsigned get_below(struct reader *r, unsigned limit)
 {
     uint64_t v = get_u64(r);
@@ -236,8 +237,7 @@ static const struct shape {
 static void put_mechanism(struct buf *out, const CK_MECHANISM *m)
 {
     const struct mech *row = mech_find(m->mechanism);
-    enum mech_params shape =
-        row != NULL && m->pParameter != NULL ? row->params : MECH_PARAMS_NONE;
+    enum mech_params shape = row != NULL && m->pParameter != NULL ? row->params : MECH_PARAMS_NONE;
 
     put_u64(out, m->mechanism);
     put_u64(out, shape);

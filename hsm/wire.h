@@ -1,9 +1,11 @@
 /*
- * What travels between the driver (in the host) and the worker (keyward-hsm): requests and answers as flat bytes, in this
- * machine's byte order, for both ends are the same build on the same machine.
+ * What travels between the driver (in the host) and the worker (keyward-hsm): requests and answers
+ * as flat bytes, in this machine's byte order, for both ends are the same build on the same
+ * machine.
  *
- * One row per operation says which fields it carries (wire.c); encoder and decoder walk the same row. Decoding never reads past
- * its input, borrows from it, and refuses what is left over: a frame is exactly what its row says or it is nothing.
+ * One row per operation says which fields it carries (wire.c); encoder and decoder walk the same
+ * row. Decoding never reads past its input, borrows from it, and refuses what is left over: a frame
+ * is exactly what its row says or it is nothing.
  */
 #ifndef KEYWARD_HSM_WIRE_H
 #define KEYWARD_HSM_WIRE_H
@@ -13,8 +15,8 @@
 /* The largest frame, its length word not counted. */
 #define WIRE_FRAME_MAX (1u << 20)
 /* The most data one frame is asked to carry; the rest is room for parameters and padding. */
-#define WIRE_DATA_MAX (WIRE_FRAME_MAX - (64u << 10))
-#define WIRE_REASON_MAX (FAIL_REASON_MAX - 64)
+#define WIRE_DATA_MAX       (WIRE_FRAME_MAX - (64u << 10))
+#define WIRE_REASON_MAX     (FAIL_REASON_MAX - 64)
 #define WIRE_MECHANISMS_MAX 512
 
 enum wire_op {
@@ -104,7 +106,8 @@ struct wire_public {
     struct bytes first, second;
 };
 
-/* Frames without their length word are appended to out; false when they do not fit out's maximum. */
+/* Frames without their length word are appended to out; false when they do not fit out's maximum.
+ */
 bool wire_put_request(struct buf *out, const struct wire_request *request);
 bool wire_get_request(struct bytes frame, struct wire_request *ret);
 bool wire_put_answer(struct buf *out, const struct wire_answer *answer);

@@ -1,12 +1,14 @@
 /*
- * keyward-hsm: the process in which the HSM's library lives. Takes no arguments: it finds its control socket at descriptor 3,
- * says hello with its pid and a descriptor of itself, hears its configuration and opens the token. From then on every descriptor
- * that arrives is a lane, served by a thread of its own. When the control socket closes, or the host dies, it ends.
+ * keyward-hsm: the process in which the HSM's library lives. Takes no arguments: it finds its
+ * control socket at descriptor 3, says hello with its pid and a descriptor of itself, hears its
+ * configuration and opens the token. From then on every descriptor that arrives is a lane, served
+ * by a thread of its own. When the control socket closes, or the host dies, it ends.
  *
- * A program and not a library: it may exit, and it does so without running the exit handlers of the HSM's library.
+ * A program and not a library: it may exit, and it does so without running the exit handlers of the
+ * HSM's library.
  */
 #include "hsm/channel.h"
-#include "hsm/spawn.h"
+#include "hsm/launch.h"
 #include "hsm/worker_int.h"
 
 #include <errno.h>
@@ -20,7 +22,8 @@
 #include <time.h>
 
 #define CONTROL_FRAME_MAX (64u << 10)
-/* At the end: how long lanes may take to notice, and then the whole end, after which the kernel helps. */
+/* At the end: how long lanes may take to notice, and then the whole end, after which the kernel
+ * helps. */
 #define END_WAIT_S  2
 #define END_ALARM_S 10
 
@@ -46,7 +49,8 @@ static bool say_hello(int control)
     return ok;
 }
 
-/* The host's process, so that its end is seen even while a forked child of its keeps a copy of our socket. */
+/* The host's process, so that its end is seen even while a forked child of its keeps a copy of our
+ * socket. */
 static int watch_host(int control)
 {
     struct ucred cred;

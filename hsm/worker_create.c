@@ -1,4 +1,5 @@
-/* Making a SoftHSM token of our own: its configuration, its folder, the token, the two PINs. Never over one that is there. */
+/* Making a SoftHSM token of our own: its configuration, its folder, the token, the two PINs. Never
+ * over one that is there. */
 #include "hsm/worker_int.h"
 
 #include <errno.h>
@@ -55,7 +56,8 @@ static CK_RV find_blank(struct device *d, CK_SLOT_ID *ret)
             return CKR_OK;
         }
     }
-    return fail(CKR_DEVICE_ERROR, "SoftHSM shows no blank slot in %s", d->texts[WIRE_SOFTHSM_TOKENS]);
+    return fail(CKR_DEVICE_ERROR, "SoftHSM shows no blank slot in %s",
+                d->texts[WIRE_SOFTHSM_TOKENS]);
 }
 
 static CK_RV init_token(struct device *d, CK_SLOT_ID slot, const struct secret *so_pin)
@@ -92,7 +94,8 @@ static CK_RV init_pin(struct device *d, const struct secret *so_pin, const struc
 static CK_RV check_free(struct device *d)
 {
     if (device_find_token(d) == CKR_OK)
-        return fail(CKR_ARGUMENTS_BAD, "there is a SoftHSM token \"%s\" already: choose another label",
+        return fail(CKR_ARGUMENTS_BAD,
+                    "there is a SoftHSM token \"%s\" already: choose another label",
                     d->texts[WIRE_TOKEN]);
     return CKR_OK;
 }

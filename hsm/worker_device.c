@@ -49,8 +49,8 @@ CK_RV device_load(struct device *d)
     CK_RV rv;
 
     if (p11 == NULL)
-        return fail(CKR_DEVICE_ERROR, "cannot load the HSM's library %s: %s",
-                    d->texts[WIRE_MODULE], p11_kit_message());
+        return fail(CKR_DEVICE_ERROR, "cannot load the HSM's library %s: %s", d->texts[WIRE_MODULE],
+                    p11_kit_message());
     rv = p11->C_Initialize(&args);
     if (rv != CKR_OK)
         return device_fail("C_Initialize", rv);
@@ -74,8 +74,7 @@ static bool is_ours(struct device *d, CK_SLOT_ID slot)
     CK_TOKEN_INFO info;
     char label[33];
 
-    if (d->p11->C_GetTokenInfo(slot, &info) != CKR_OK ||
-        (info.flags & CKF_TOKEN_INITIALIZED) == 0)
+    if (d->p11->C_GetTokenInfo(slot, &info) != CKR_OK || (info.flags & CKF_TOKEN_INITIALIZED) == 0)
         return false;
     copy_padded(label, sizeof(label), info.label, sizeof(info.label));
     if (strcmp(label, d->texts[WIRE_TOKEN]) != 0)
@@ -185,8 +184,8 @@ CK_RV device_open(struct device *d, struct wire_about *ret)
 }
 
 /*
- * The token is asked too, but not SoftHSM's: its C_GetTokenInfo reads the very file that another process of this home may be
- * rewriting in C_Login.
+ * The token is asked too, but not SoftHSM's: its C_GetTokenInfo reads the very file that another
+ * process of this home may be rewriting in C_Login.
  */
 CK_RV device_probe(struct device *d, CK_SESSION_HANDLE session)
 {
@@ -245,8 +244,8 @@ CK_RV device_self_test(struct device *d, CK_SESSION_HANDLE session)
     if (rv != CKR_OK)
         return device_fail("C_GetSessionInfo in its self-test", rv);
     rv = device_random(d, session, 64, &drawn);
-    if (rv == CKR_OK && (memcmp(drawn.data, drawn.data + 32, 32) == 0 ||
-                         memcmp(drawn.data, zeros, 32) == 0))
+    if (rv == CKR_OK &&
+        (memcmp(drawn.data, drawn.data + 32, 32) == 0 || memcmp(drawn.data, zeros, 32) == 0))
         rv = fail(CKR_DEVICE_ERROR, "the HSM's random source repeats itself: do not use it, ask "
                                     "its maker");
     buf_release_secure(&drawn);

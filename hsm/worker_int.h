@@ -1,7 +1,9 @@
 /*
- * Inside keyward-hsm: one device, shared by the threads of the lanes. Only files named worker_*.c include this.
+ * Inside keyward-hsm: one device, shared by the threads of the lanes. Only files named worker_*.c
+ * include this.
  *
- * Locks, in the order they are taken: device.mutex, then the home's login lock (a file), and apart from both device.keys_mutex.
+ * Locks, in the order they are taken: device.mutex, then the home's login lock (a file), and apart
+ * from both device.keys_mutex.
  */
 #ifndef KEYWARD_HSM_WORKER_INT_H
 #define KEYWARD_HSM_WORKER_INT_H
@@ -30,8 +32,9 @@ struct device {
     uint64_t deadline_ms;
     CK_TOKEN_INFO token;
 
-    pthread_mutex_t mutex;    /* guards keeper, and makes logins one at a time */
-    CK_SESSION_HANDLE keeper; /* holds the login, owns session keys; open as long as the worker lives */
+    pthread_mutex_t mutex; /* guards keeper, and makes logins one at a time */
+    CK_SESSION_HANDLE
+        keeper; /* holds the login, owns session keys; open as long as the worker lives */
     atomic_uint_fast64_t relogins;
     atomic_bool pin_refused; /* never goes back to false */
 
@@ -59,7 +62,8 @@ CK_RV device_fail(const char *function, CK_RV rv);
 CK_RV login_lock(const struct device *d, int *ret_lock);
 /* With the lock held: C_Login on session, and the refreshed copy of a SoftHSM token's metadata. */
 CK_RV login_now(struct device *d, CK_SESSION_HANDLE session);
-/* Repairs a lost login, at most one thread at a time; CKR_OK also when another thread already did. */
+/* Repairs a lost login, at most one thread at a time; CKR_OK also when another thread already did.
+ */
 CK_RV login_again(struct device *d);
 /* Reads a PIN from a file that only its owner can read, or from a p11-kit PIN source. */
 CK_RV pin_read(const char *source, struct secret **ret);
@@ -90,9 +94,9 @@ struct lane {
     CK_SESSION_HANDLE session; /* CK_INVALID_HANDLE: opened at the next request */
     bool active;               /* an operation in parts is under way */
     enum hsm_use use;
-    size_t fed;                /* bytes the operation in parts has been given */
-    unsigned attempt;          /* of the present request, from 0 */
-    size_t given;              /* bytes of out that have been answered */
+    size_t fed;       /* bytes the operation in parts has been given */
+    unsigned attempt; /* of the present request, from 0 */
+    size_t given;     /* bytes of out that have been answered */
     struct buf message, out, answer;
     struct lane_count *count;
 };
@@ -114,9 +118,10 @@ void lane_drop_session(struct lane *l);
 
 /* ---- worker_oaep.c ---- */
 /*
- * Undoes OAEP over a raw RSA result of the modulus' length, in constant time. Any fault of the padding is
- * CKR_ENCRYPTED_DATA_INVALID.
+ * Undoes OAEP over a raw RSA result of the modulus' length, in constant time. Any fault of the
+ * padding is CKR_ENCRYPTED_DATA_INVALID.
  */
-CK_RV oaep_decode(const CK_RSA_PKCS_OAEP_PARAMS *params, struct bytes block, struct buf *out);
+CK_RV oaep_decode(struct local *local, const CK_RSA_PKCS_OAEP_PARAMS *params, struct bytes block,
+                  struct buf *out);
 
 #endif

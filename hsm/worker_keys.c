@@ -1,8 +1,8 @@
 /*
  * Keys of the HSM by our id: found, remembered, generated, destroyed.
  *
- * The cache is direct-mapped by the id's first bytes (ids are random); a wrong guess costs one search, never a wrong key: the
- * whole id and the class are compared.
+ * The cache is direct-mapped by the id's first bytes (ids are random); a wrong guess costs one
+ * search, never a wrong key: the whole id and the class are compared.
  */
 #include "hsm/worker_int.h"
 
@@ -112,8 +112,9 @@ CK_RV keys_find(struct device *d, CK_SESSION_HANDLE session, const struct hsm_ke
     if (count == 0)
         return not_there(d, session);
     if (count > 1)
-        return fail(CKR_KEY_TYPE_INCONSISTENT, "the HSM holds %lu keys with one id: destroy those "
-                                               "that are not ours",
+        return fail(CKR_KEY_TYPE_INCONSISTENT,
+                    "the HSM holds %lu keys with one id: destroy those "
+                    "that are not ours",
                     count);
     remember(d, key, found[0]);
     *ret = found[0];
@@ -124,7 +125,8 @@ CK_RV keys_find(struct device *d, CK_SESSION_HANDLE session, const struct hsm_ke
 
 #define TEMPLATE_MAX 16
 
-struct template {
+struct template
+{
     CK_ATTRIBUTE list[TEMPLATE_MAX];
     CK_ULONG count;
 };
@@ -167,14 +169,15 @@ struct generator {
     CK_KEY_TYPE type;
     enum hsm_key_kind kind;
     CK_MECHANISM_TYPE mechanism;
-    bool decrypts; /* CKA_DECRYPT and CKA_ENCRYPT are for this type */
+    bool decrypts;                   /* CKA_DECRYPT and CKA_ENCRYPT are for this type */
     CK_ATTRIBUTE_TYPE first, second; /* the public half's attributes */
 };
 
 static const struct generator generators[] = {
     {CKK_RSA, HSM_KEY_PRIVATE, CKM_RSA_PKCS_KEY_PAIR_GEN, true, CKA_MODULUS, CKA_PUBLIC_EXPONENT},
     {CKK_EC, HSM_KEY_PRIVATE, CKM_EC_KEY_PAIR_GEN, false, CKA_EC_PARAMS, CKA_EC_POINT},
-    {CKK_EC_EDWARDS, HSM_KEY_PRIVATE, CKM_EC_EDWARDS_KEY_PAIR_GEN, false, CKA_EC_PARAMS, CKA_EC_POINT},
+    {CKK_EC_EDWARDS, HSM_KEY_PRIVATE, CKM_EC_EDWARDS_KEY_PAIR_GEN, false, CKA_EC_PARAMS,
+     CKA_EC_POINT},
     {CKK_AES, HSM_KEY_SECRET, CKM_AES_KEY_GEN, true, 0, 0},
     {CKK_GENERIC_SECRET, HSM_KEY_SECRET, CKM_GENERIC_SECRET_KEY_GEN, false, 0, 0},
 };

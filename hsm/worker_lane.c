@@ -1,9 +1,11 @@
 /*
- * A lane in the worker: one thread, one socket, one session of the HSM. It reads a request, does it, repairs what can be
- * repaired (each class once a request), answers, and ends when its socket closes.
+ * A lane in the worker: one thread, one socket, one session of the HSM. It reads a request, does
+ * it, repairs what can be repaired (each class once a request), answers, and ends when its socket
+ * closes.
  *
- * Repairs: session -> a new one; key -> its handle is searched again; login -> one login under the lock; busy -> a short wait.
- * Ambiguous codes ask the device first. Lost and PIN are the host's to know: this process can do nothing about them.
+ * Repairs: session -> a new one; key -> its handle is searched again; login -> one login under the
+ * lock; busy -> a short wait. Ambiguous codes ask the device first. Lost and PIN are the host's to
+ * know: this process can do nothing about them.
  */
 #include "hsm/channel.h"
 #include "hsm/worker_int.h"
@@ -12,10 +14,10 @@
 #include <stdlib.h>
 #include <time.h>
 
-#define BUSY_WAIT_NS  20000000
-#define RANDOM_MAX    WIRE_DATA_MAX
-#define OUT_MAX       (256u << 20)
-#define KEEP_MAX      (2u << 20) /* larger buffers are given back after the answer */
+#define BUSY_WAIT_NS 20000000
+#define RANDOM_MAX   WIRE_DATA_MAX
+#define OUT_MAX      (256u << 20)
+#define KEEP_MAX     (2u << 20) /* larger buffers are given back after the answer */
 
 /* ---- what each operation does ---- */
 
@@ -80,7 +82,8 @@ static CK_RV do_abort(struct lane *l, const struct wire_request *q)
     return CKR_OK;
 }
 
-/* The rest of an output too large for one answer: nothing to do, answer() goes on where it stopped. */
+/* The rest of an output too large for one answer: nothing to do, answer() goes on where it stopped.
+ */
 static CK_RV do_more(struct lane *l, const struct wire_request *q)
 {
     (void)l;
@@ -147,8 +150,8 @@ static CK_RV repair(struct lane *l, const struct wire_request *q, enum hsm_class
 }
 
 /* What the caller hears when there was no help. The reason of the last failure stays. */
-static CK_RV settle(const struct lane *l, const struct wire_request *q, CK_RV rv, enum hsm_class class,
-                    enum wire_trouble *ret)
+static CK_RV settle(const struct lane *l, const struct wire_request *q, CK_RV rv,
+                    enum hsm_class class, enum wire_trouble *ret)
 {
     enum hsm_use use = rows[q->op].goes_on ? l->use : q->use;
     bool decrypts = (q->op == WIRE_RUN || rows[q->op].goes_on) && use == HSM_DECRYPT;
@@ -159,7 +162,8 @@ static CK_RV settle(const struct lane *l, const struct wire_request *q, CK_RV rv
     case HSM_CLASS_BUSY:
         if (rv == CKR_DEVICE_MEMORY || rv == CKR_SESSION_COUNT)
             return CKR_DEVICE_MEMORY;
-        /* A living HSM that fails at decryption only: bad padding or tag, in SoftHSM's words. One code for all of them. */
+        /* A living HSM that fails at decryption only: bad padding or tag, in SoftHSM's words. One
+         * code for all of them. */
         return decrypts ? CKR_ENCRYPTED_DATA_INVALID : CKR_DEVICE_ERROR;
     case HSM_CLASS_LOST:
         *ret = WIRE_TROUBLE_LOST;
@@ -176,7 +180,8 @@ static CK_RV ready(struct lane *l, const struct lane_row *row)
 {
     if (row->goes_on)
         return l->active ? CKR_OK
-                         : fail(CKR_OPERATION_NOT_INITIALIZED, "the HSM's session of this operation is gone");
+                         : fail(CKR_OPERATION_NOT_INITIALIZED,
+                                "the HSM's session of this operation is gone");
     /* A new operation while one is under way: the host has forgotten it. */
     if (l->active && row->act != do_more)
         lane_drop_session(l);

@@ -1,8 +1,9 @@
 /*
  * PIN, lock and login: see worker_int.h.
  *
- * Every process of a home takes the same lock around C_Initialize and C_Login, because SoftHSM rewrites its token's metadata in
- * each login, and two at once lose it. A PIN the HSM has refused is never tried again by this worker.
+ * Every process of a home takes the same lock around C_Initialize and C_Login, because SoftHSM
+ * rewrites its token's metadata in each login, and two at once lose it. A PIN the HSM has refused
+ * is never tried again by this worker.
  */
 #include "hsm/channel.h"
 #include "hsm/worker_int.h"
@@ -17,11 +18,11 @@
 #include <sys/stat.h>
 #include <time.h>
 
-#define PIN_MAX          256
-#define LOCK_POLL_NS     5000000
-#define LOCK_NAME        "login.lock"
-#define FILE_SOURCE      "file:"
-#define FILE_SOURCE_LEN  5
+#define PIN_MAX         256
+#define LOCK_POLL_NS    5000000
+#define LOCK_NAME       "login.lock"
+#define FILE_SOURCE     "file:"
+#define FILE_SOURCE_LEN 5
 
 /* ---- the PIN ---- */
 
@@ -33,8 +34,9 @@ static CK_RV check_pin_file(const char *path, const struct stat *st)
         return fail(CKR_DEVICE_ERROR, "the PIN file %s belongs to another user (uid %u): chown it",
                     path, (unsigned)st->st_uid);
     if ((st->st_mode & 077) != 0)
-        return fail(CKR_DEVICE_ERROR, "the PIN file %s can be read by others (mode %04o): chmod 600",
-                    path, (unsigned)st->st_mode & 07777);
+        return fail(CKR_DEVICE_ERROR,
+                    "the PIN file %s can be read by others (mode %04o): chmod 600", path,
+                    (unsigned)st->st_mode & 07777);
     if (st->st_size > PIN_MAX)
         return fail(CKR_DEVICE_ERROR, "the PIN file %s holds more than %d bytes: not a PIN", path,
                     PIN_MAX);
@@ -105,7 +107,8 @@ static CK_RV pin_from_p11_kit(const char *source, struct secret **ret)
 
     if (given == NULL)
         return fail(CKR_DEVICE_ERROR,
-                    "the PIN source \"%s\" gave no PIN: name a file, as a path or file:path", source);
+                    "the PIN source \"%s\" gave no PIN: name a file, as a path or file:path",
+                    source);
     value = p11_kit_pin_get_value(given, &len);
     *ret = secret_copy(BYTES(value, len));
     if (*ret == NULL)
@@ -136,7 +139,8 @@ static CK_RV check_state_dir(const char *dir)
     if (stat(dir, &st) != 0)
         return fail_errno("look at the state folder", dir);
     if (!S_ISDIR(st.st_mode) || st.st_uid != geteuid() || (st.st_mode & 077) != 0)
-        return fail(CKR_DEVICE_ERROR, "the state folder %s must be ours alone: chown, chmod 700", dir);
+        return fail(CKR_DEVICE_ERROR, "the state folder %s must be ours alone: chown, chmod 700",
+                    dir);
     return CKR_OK;
 }
 
@@ -150,8 +154,9 @@ static CK_RV wait_for_lock(const struct device *d, int fd)
         if (errno != EWOULDBLOCK && errno != EINTR)
             return fail_errno("lock", d->texts[WIRE_STATE_DIR]);
         if (channel_now() > deadline)
-            return fail(CKR_DEVICE_ERROR, "another process of %s has been logging in to the HSM "
-                                          "for too long: is the HSM reachable?",
+            return fail(CKR_DEVICE_ERROR,
+                        "another process of %s has been logging in to the HSM "
+                        "for too long: is the HSM reachable?",
                         d->texts[WIRE_STATE_DIR]);
         (void)nanosleep(&pause, NULL);
     }

@@ -1,12 +1,14 @@
 /*
  * The care of a SoftHSM token of our own.
  *
- * Every C_Login of SoftHSM rewrites <token>/token.object in place: truncated first, written after. A process killed in between
- * leaves a file cut short, and the whole token with all its keys is unreachable. So a copy with a checksum is kept in our state
- * folder, renewed after each good login, and put back where the original is missing or of another length. A login changes flags
- * in that file, never its length; what has the right length is left alone.
+ * Every C_Login of SoftHSM rewrites <token>/token.object in place: truncated first, written after.
+ * A process killed in between leaves a file cut short, and the whole token with all its keys is
+ * unreachable. So a copy with a checksum is kept in our state folder, renewed after each good
+ * login, and put back where the original is missing or of another length. A login changes flags in
+ * that file, never its length; what has the right length is left alone.
  *
- * Everything here runs under the home's login lock, and before the library reads the folder or between its logins.
+ * Everything here runs under the home's login lock, and before the library reads the folder or
+ * between its logins.
  */
 #include "hsm/worker_int.h"
 
@@ -33,7 +35,8 @@ static char *join(const char *folder, const char *prefix, const char *name)
     return asprintf(&path, "%s/%s%s", folder, prefix, name) < 0 ? NULL : path;
 }
 
-/* ret_st: what it is, for its mode and owner. A missing file is CKR_OK and empty, with ret_found false. */
+/* ret_st: what it is, for its mode and owner. A missing file is CKR_OK and empty, with ret_found
+ * false. */
 static CK_RV read_file(const char *path, struct buf *ret, struct stat *ret_st, bool *ret_found)
 {
     SCOPED_FD int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
@@ -55,8 +58,9 @@ static CK_RV read_file(const char *path, struct buf *ret, struct stat *ret_st, b
             break;
         buf_put(ret, block, (size_t)n);
     }
-    return buf_ok(ret) ? CKR_OK
-                       : fail(CKR_DEVICE_ERROR, "%s is larger than a SoftHSM token's metadata", path);
+    return buf_ok(ret)
+               ? CKR_OK
+               : fail(CKR_DEVICE_ERROR, "%s is larger than a SoftHSM token's metadata", path);
 }
 
 static bool write_all(int fd, struct bytes what)
@@ -80,7 +84,8 @@ static void sync_folder(const char *folder)
         (void)fsync(fd);
 }
 
-/* Whole or not at all: a temporary file beside it, flushed, then renamed. st: mode and owner to keep, or NULL. */
+/* Whole or not at all: a temporary file beside it, flushed, then renamed. st: mode and owner to
+ * keep, or NULL. */
 static CK_RV replace_file(const char *folder, const char *path, struct bytes what,
                           const struct stat *st)
 {
@@ -113,8 +118,8 @@ static CK_RV replace_file(const char *folder, const char *path, struct bytes wha
 
 /* ---- copies: SHA-256 of the content, then the content ---- */
 
-static CK_RV read_copy(const struct device *d, const char *path, struct buf *ret, struct bytes *ret_body,
-                       struct stat *ret_st)
+static CK_RV read_copy(const struct device *d, const char *path, struct buf *ret,
+                       struct bytes *ret_body, struct stat *ret_st)
 {
     uint8_t digest[DIGEST_LEN];
     bool found;

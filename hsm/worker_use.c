@@ -1,8 +1,8 @@
 /*
  * What keys do: sign, verify, encrypt, decrypt, whole or in parts, on the lane's own session.
  *
- * Libraries differ in which errors end an operation. So every failure after the Init closes the session; the next request opens
- * a new one, and nothing of the failed operation is left in it.
+ * Libraries differ in which errors end an operation. So every failure after the Init closes the
+ * session; the next request opens a new one, and nothing of the failed operation is left in it.
  */
 #include "base/mech.h"
 #include "hsm/worker_int.h"
@@ -15,7 +15,8 @@ typedef CK_RV feed_call(CK_SESSION_HANDLE, CK_BYTE_PTR, CK_ULONG);
 typedef CK_RV finish_call(CK_SESSION_HANDLE, CK_BYTE_PTR, CK_ULONG_PTR);
 typedef CK_RV check_call(CK_SESSION_HANDLE, CK_BYTE_PTR, CK_ULONG, CK_BYTE_PTR, CK_ULONG);
 
-/* One row a use. Absent calls are NULL: a cipher is fed by transform, a MAC by feed; only a verification checks. */
+/* One row a use. Absent calls are NULL: a cipher is fed by transform, a MAC by feed; only a
+ * verification checks. */
 struct use_calls {
     begin_call *begin;
     transform_call *whole;
@@ -30,20 +31,37 @@ struct use_calls {
 static struct use_calls calls_of(const CK_FUNCTION_LIST *p, enum hsm_use use)
 {
     const struct use_calls rows[] = {
-        [HSM_SIGN] = {.begin = p->C_SignInit, .whole = p->C_Sign, .feed = p->C_SignUpdate, .finish = p->C_SignFinal,
-                      .begin_name = "C_SignInit", .whole_name = "C_Sign", .part_name = "C_SignUpdate",
+        [HSM_SIGN] = {.begin = p->C_SignInit,
+                      .whole = p->C_Sign,
+                      .feed = p->C_SignUpdate,
+                      .finish = p->C_SignFinal,
+                      .begin_name = "C_SignInit",
+                      .whole_name = "C_Sign",
+                      .part_name = "C_SignUpdate",
                       .final_name = "C_SignFinal"},
-        [HSM_VERIFY] = {.begin = p->C_VerifyInit, .check = p->C_Verify, .feed = p->C_VerifyUpdate,
-                        .check_final = p->C_VerifyFinal, .begin_name = "C_VerifyInit",
-                        .whole_name = "C_Verify", .part_name = "C_VerifyUpdate",
+        [HSM_VERIFY] = {.begin = p->C_VerifyInit,
+                        .check = p->C_Verify,
+                        .feed = p->C_VerifyUpdate,
+                        .check_final = p->C_VerifyFinal,
+                        .begin_name = "C_VerifyInit",
+                        .whole_name = "C_Verify",
+                        .part_name = "C_VerifyUpdate",
                         .final_name = "C_VerifyFinal"},
-        [HSM_ENCRYPT] = {.begin = p->C_EncryptInit, .whole = p->C_Encrypt, .part = p->C_EncryptUpdate,
-                         .finish = p->C_EncryptFinal, .begin_name = "C_EncryptInit",
-                         .whole_name = "C_Encrypt", .part_name = "C_EncryptUpdate",
+        [HSM_ENCRYPT] = {.begin = p->C_EncryptInit,
+                         .whole = p->C_Encrypt,
+                         .part = p->C_EncryptUpdate,
+                         .finish = p->C_EncryptFinal,
+                         .begin_name = "C_EncryptInit",
+                         .whole_name = "C_Encrypt",
+                         .part_name = "C_EncryptUpdate",
                          .final_name = "C_EncryptFinal"},
-        [HSM_DECRYPT] = {.begin = p->C_DecryptInit, .whole = p->C_Decrypt, .part = p->C_DecryptUpdate,
-                         .finish = p->C_DecryptFinal, .begin_name = "C_DecryptInit",
-                         .whole_name = "C_Decrypt", .part_name = "C_DecryptUpdate",
+        [HSM_DECRYPT] = {.begin = p->C_DecryptInit,
+                         .whole = p->C_Decrypt,
+                         .part = p->C_DecryptUpdate,
+                         .finish = p->C_DecryptFinal,
+                         .begin_name = "C_DecryptInit",
+                         .whole_name = "C_Decrypt",
+                         .part_name = "C_DecryptUpdate",
                          .final_name = "C_DecryptFinal"},
     };
 
@@ -65,7 +83,8 @@ static CK_BYTE_PTR given(struct bytes b)
 /* Room for what an operation adds beyond its input: padding, a tag, a signature of RSA-16384. */
 #define ROOM_BEYOND 4096
 
-/* Calls transform or finish (the other is NULL) with room enough: once as guessed, once as the library says. */
+/* Calls transform or finish (the other is NULL) with room enough: once as guessed, once as the
+ * library says. */
 static CK_RV collect(struct lane *l, transform_call *transform, finish_call *finish,
                      struct bytes in, size_t room)
 {
@@ -129,7 +148,8 @@ static CK_RV run_with(struct lane *l, const struct wire_request *q, CK_MECHANISM
     if (rv != CKR_OK)
         return rv;
     if (calls.check != NULL)
-        rv = calls.check(l->session, given(q->in), q->in.len, given(q->signature), q->signature.len);
+        rv =
+            calls.check(l->session, given(q->in), q->in.len, given(q->signature), q->signature.len);
     else
         rv = collect(l, calls.whole, NULL, q->in, q->in.len + ROOM_BEYOND);
     if (rv == CKR_OK)
@@ -160,7 +180,7 @@ static CK_RV run_oaep(struct lane *l, const struct wire_request *q)
     bytes_wipe(l->out.data, l->out.len);
     buf_clear(&l->out);
     if (buf_ok(&block))
-        rv = oaep_decode(q->mechanism.pParameter, buf_bytes(&block), &l->out);
+        rv = oaep_decode(l->device->local, q->mechanism.pParameter, buf_bytes(&block), &l->out);
     else
         rv = fail_memory();
     buf_release_secure(&block);

@@ -1,10 +1,11 @@
 /*
- * Starting a worker: see spawn.h.
+ * Starting a worker: see launch.h.
  *
- * posix_spawn and not fork: the host may have threads, and its fork handlers are not ours to run. The environment is our own:
- * OPENSSL_CONF must not lead the HSM's library to a pkcs11 provider, and so back to us.
+ * posix_spawn and not fork: the host may have threads, and its fork handlers are not ours to run.
+ * The environment is our own: OPENSSL_CONF must not lead the HSM's library to a pkcs11 provider,
+ * and so back to us.
  */
-#include "hsm/spawn.h"
+#include "hsm/launch.h"
 #include "base/scope.h"
 #include "hsm/channel.h"
 

@@ -1,9 +1,10 @@
 /*
- * Starting a worker and holding on to it. The worker is nobody's child: the first process waits for nothing, forks and is gone,
- * so the host never gets a zombie it does not know, nor a SIGCHLD after the start.
+ * Starting a worker and holding on to it. The worker is nobody's child: the first process waits for
+ * nothing, forks and is gone, so the host never gets a zombie it does not know, nor a SIGCHLD after
+ * the start.
  */
-#ifndef KEYWARD_HSM_SPAWN_H
-#define KEYWARD_HSM_SPAWN_H
+#ifndef KEYWARD_HSM_LAUNCH_H
+#define KEYWARD_HSM_LAUNCH_H
 
 #include "base/fail.h"
 
@@ -21,7 +22,8 @@ struct spawned {
 
 #define SPAWNED_NONE ((struct spawned){.control = -1, .process = -1})
 
-/* softhsm_conf: for SOFTHSM2_CONF in the worker's environment, or NULL. Returns when the worker has said hello. */
+/* softhsm_conf: for SOFTHSM2_CONF in the worker's environment, or NULL. Returns when the worker has
+ * said hello. */
 MUST_CHECK CK_RV spawn_worker(const char *path, const char *softhsm_conf, int64_t deadline,
                               struct spawned *ret);
 /* Kills exactly this worker (it may hang) and forgets it. */

@@ -1,0 +1,136 @@
+/*
+ * What is done here and what in the HSM: hashed signatures are a digest here and the raw mechanism
+ * there. That is sound because the digest is public, and it spares the HSM the data.
+ */
+#include "hsm/hsm_int.h"
+
+#include <string.h>
+
+/* Keys of ours only (the log's): not a mechanism applications may ask for, hence no row in
+ * base/mech.c. */
+static const struct mech eddsa = {
+    .type = CKM_EDDSA,
+    .name = "CKM_EDDSA",
+    .key = CKK_EC_EDWARDS,
+    .params = MECH_PARAMS_NONE,
+    .hash = KW_NO_MECHANISM,
+    .raw = KW_NO_MECHANISM,
+    .flags = CKF_SIGN | CKF_VERIFY,
+};
+
+/* RFC 8017, appendix B.1 and note 1 of section 9.2: the DER in front of the digest. */
+static const struct digest_info {
+    CK_MECHANISM_TYPE hash;
+    uint8_t prefix[19];
+    uint8_t len;
+} digest_infos[] = {
+    {CKM_SHA_1,
+     {0x30, 0x21, 0x30, 0x09, 0x06, 0x05, 0x2b, 0x0e, 0x03, 0x02, 0x1a, 0x05, 0x00, 0x04, 0x14},
+     15},
+    {CKM_SHA224,
+     {0x30, 0x2d, 0x30, 0x0d, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x04,
+      0x05, 0x00, 0x04, 0x1c},
+     19},
+    {CKM_SHA256,
+     {0x30, 0x31, 0x30, 0x0d, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x01,
+      0x05, 0x00, 0x04, 0x20},
+     19},
+    {CKM_SHA384,
+     {0x30, 0x41, 0x30, 0x0d, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x02,
+      0x05, 0x00, 0x04, 0x30},
+     19},
+    {CKM_SHA512,
+     {0x30, 0x51, 0x30, 0x0d, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x03,
+      0x05, 0x00, 0x04, 0x40},
+     19},
+};
+
+static const CK_FLAGS flag_of[] = {
+    [HSM_SIGN] = CKF_SIGN,
+    [HSM_VERIFY] = CKF_VERIFY,
+    [HSM_ENCRYPT] = CKF_ENCRYPT,
+    [HSM_DECRYPT] = CKF_DECRYPT,
+};
+
+static const struct mech *row_of(CK_MECHANISM_TYPE type)
+{
+    return type == CKM_EDDSA ? &eddsa : mech_find(type);
+}
+
+CK_MECHANISM_TYPE plan_raw_of(CK_MECHANISM_TYPE mechanism)
+{
+    const struct mech *row = row_of(mechanism);
+
+    return row != NULL ? row->raw : KW_NO_MECHANISM;
+}
+
+/* Public halves are hsm/local.h's: here they would cost a way to the HSM, and mean trusting its
+ * copy. */
+static CK_RV check_use(const struct mech *row, enum hsm_use use, const struct hsm_key *key)
+{
+    if (row->key != key->type)
+        return fail(CKR_KEY_TYPE_INCONSISTENT, "%s does not work with this type of key", row->name);
+    if ((row->flags & flag_of[use]) == 0)
+        return fail(CKR_MECHANISM_INVALID, "%s is not for this operation", row->name);
+    if (key->kind == HSM_KEY_PRIVATE && (use == HSM_VERIFY || use == HSM_ENCRYPT))
+        return fail(CKR_KEY_FUNCTION_NOT_PERMITTED,
+                    "a private key neither verifies nor encrypts: use its public half");
+    return CKR_OK;
+}
+
+CK_RV plan_make(enum hsm_use use, const struct hsm_key *key, const CK_MECHANISM *mechanism,
+                struct plan *ret)
+{
+    const struct mech *row = row_of(mechanism->mechanism);
+    bool composed;
+    CK_RV rv;
+
+    if (row == NULL)
+        return fail(CKR_MECHANISM_INVALID, "mechanism 0x%lx is not known", mechanism->mechanism);
+    rv = check_use(row, use, key);
+    if (rv == CKR_OK)
+        rv = mech_check_params(row, mechanism);
+    if (rv != CKR_OK)
+        return rv;
+    composed = row->raw != KW_NO_MECHANISM;
+    *ret = (struct plan){
+        .row = row,
+        .hash = composed ? row->hash : KW_NO_MECHANISM,
+        .mechanism = composed ? row->raw : row->type,
+        .whole = key->kind == HSM_KEY_PRIVATE,
+    };
+    return CKR_OK;
+}
+
+CK_RV plan_message(const struct plan *plan, struct bytes digest,
+                   uint8_t out[static PLAN_MESSAGE_MAX], size_t *ret_len)
+{
+    if (plan->mechanism != CKM_RSA_PKCS) {
+        memcpy(out, digest.data, digest.len);
+        *ret_len = digest.len;
+        return CKR_OK;
+    }
+    for (size_t i = 0; i < sizeof(digest_infos) / sizeof(*digest_infos); i++) {
+        const struct digest_info *info = &digest_infos[i];
+
+        if (info->hash != plan->hash)
+            continue;
+        memcpy(out, info->prefix, info->len);
+        memcpy(out + info->len, digest.data, digest.len);
+        *ret_len = info->len + digest.len;
+        return CKR_OK;
+    }
+    return fail_internal("a hash without a DigestInfo");
+}
+
+CK_RV plan_check_data(const struct plan *plan, const CK_MECHANISM *mechanism, size_t len)
+{
+    const CK_RSA_PKCS_PSS_PARAMS *pss = mechanism->pParameter;
+
+    if (plan->row->type == CKM_RSA_PKCS_PSS && len != mech_hash_len(pss->hashAlg))
+        return fail(CKR_DATA_LEN_RANGE, "raw PSS signs a digest of %zu bytes, not %zu",
+                    mech_hash_len(pss->hashAlg), len);
+    if (plan->row->type == CKM_ECDSA && len == 0)
+        return fail(CKR_DATA_LEN_RANGE, "raw ECDSA signs a digest, not nothing");
+    return CKR_OK;
+}

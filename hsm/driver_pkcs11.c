@@ -1,0 +1,300 @@
+/*
+ * The driver for PKCS#11 libraries, host side: each operation is a request over a lane (hsm/pool.h)
+ * to the worker that has the library. Whole operations are repeated once when the worker was lost
+ * in them; an operation in parts holds its lane and dies with it; a generation is never repeated
+ * after a loss, its id is looked up instead.
+ */
+#include "hsm/hsm_int.h"
+#include "hsm/pool.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Data of an operation in parts goes over in pieces of this size, at most. */
+#define PIECE_MAX  (256u << 10)
+#define PUBLIC_MAX (16u << 10)
+
+static CK_RV driver_open(const struct hsm_config *config, void **ret)
+{
+    struct pool *p = NULL;
+    CK_RV rv = pool_new(config, &p);
+
+    if (rv == CKR_OK)
+        rv = pool_start(p);
+    if (rv != CKR_OK) {
+        pool_free(p);
+        return rv;
+    }
+    *ret = p;
+    return CKR_OK;
+}
+
+static void driver_close(void *device)
+{
+    pool_free(device);
+}
+
+static void driver_abandon(void *device)
+{
+    pool_abandon(device);
+}
+
+static CK_RV driver_self_test(void *device)
+{
+    struct wire_request q = {.op = WIRE_SELF_TEST};
+    bool lost;
+
+    return pool_call(device, &q, true, NULL, &lost);
+}
+
+static CK_RV driver_status(void *device, struct hsm_status *ret)
+{
+    pool_status(device, ret);
+    return CKR_OK;
+}
+
+static bool driver_offers(void *device, CK_MECHANISM_TYPE mechanism, CK_FLAGS use)
+{
+    return (pool_flags(device, mechanism) & use) == use;
+}
+
+/* ---- keys ---- */
+
+static CK_RV split_public(struct bytes both, struct buf ret_public[2])
+{
+    struct wire_public pub;
+
+    if (!wire_get_public(both, &pub))
+        return fail_internal("a public half of a form we do not know");
+    buf_put_bytes(&ret_public[0], pub.first);
+    buf_put_bytes(&ret_public[1], pub.second);
+    return buf_ok(&ret_public[0]) && buf_ok(&ret_public[1]) ? CKR_OK : fail_memory();
+}
+
+/* The worker was lost while it made a key: adopt it if it is whole; the new worker destroys what is
+ * not. */
+static CK_RV recover(struct pool *p, struct wire_request *q, struct buf *both)
+{
+    bool lost;
+    CK_RV rv;
+
+    q->op = WIRE_RECOVER;
+    buf_clear(both);
+    rv = pool_call(p, q, true, both, &lost);
+    if (rv == CKR_KEY_HANDLE_INVALID)
+        return fail(CKR_DEVICE_ERROR,
+                    "the HSM was lost while it made the key; nothing is left of it: try again");
+    return rv;
+}
+
+static CK_RV driver_generate(void *device, const struct hsm_key_spec *spec,
+                             struct buf ret_public[2])
+{
+    struct wire_request q = {.op = WIRE_GENERATE, .spec = *spec};
+    struct buf both = BUF_INIT(PUBLIC_MAX);
+    bool lost = false;
+    CK_RV rv = pool_call(device, &q, false, &both, &lost);
+
+    if (rv != CKR_OK && lost)
+        rv = recover(device, &q, &both);
+    if (rv == CKR_OK && spec->key.kind == HSM_KEY_PRIVATE)
+        rv = split_public(buf_bytes(&both), ret_public);
+    buf_release(&both);
+    return rv;
+}
+
+static CK_RV driver_find(void *device, const struct hsm_key *key, bool *ret_found)
+{
+    struct wire_request q = {.op = WIRE_FIND, .spec.key = *key};
+    struct buf out = BUF_INIT(16);
+    bool lost;
+    CK_RV rv = pool_call(device, &q, true, &out, &lost);
+
+    if (rv == CKR_OK && out.len != 1)
+        rv = fail_internal("a find that answers neither yes nor no");
+    if (rv == CKR_OK)
+        *ret_found = out.data[0] != 0;
+    buf_release(&out);
+    return rv;
+}
+
+static CK_RV driver_destroy(void *device, const struct hsm_key *key)
+{
+    struct wire_request q = {.op = WIRE_DESTROY, .spec.key = *key};
+    bool lost;
+
+    return pool_call(device, &q, true, NULL, &lost);
+}
+
+static CK_RV driver_random(void *device, uint8_t *out, size_t len)
+{
+    CK_RV rv = CKR_OK;
+
+    while (rv == CKR_OK && len > 0) {
+        size_t n = len < PIECE_MAX ? len : PIECE_MAX;
+        struct wire_request q = {.op = WIRE_RANDOM, .length = n};
+        struct buf got = BUF_INIT(PIECE_MAX);
+        bool lost;
+
+        rv = pool_call(device, &q, true, &got, &lost);
+        if (rv == CKR_OK && got.len != n)
+            rv = fail_internal("random of another length than asked for");
+        if (rv == CKR_OK)
+            memcpy(out, got.data, n);
+        buf_release_secure(&got);
+        out += n;
+        len -= n;
+    }
+    return rv;
+}
+
+/* ---- operations ---- */
+
+struct driver_op {
+    struct pool *pool;
+    struct pool_lane *lane;
+    bool ended; /* the HSM has nothing of it any more */
+};
+
+static void op_free(void *arg)
+{
+    struct driver_op *op = arg;
+
+    if (op == NULL)
+        return;
+    if (!op->ended) {
+        struct wire_request q = {.op = WIRE_ABORT};
+        bool lost;
+
+        (void)!pool_exchange(op->pool, op->lane, &q, NULL, &lost);
+    }
+    pool_return(op->pool, op->lane);
+    free(op);
+}
+
+static CK_RV begin_once(struct pool *p, struct wire_request *q, struct driver_op *op,
+                        bool *ret_lost)
+{
+    CK_RV rv = pool_lease(p, &op->lane);
+
+    *ret_lost = false;
+    if (rv == CKR_OK)
+        rv = pool_exchange(p, op->lane, q, NULL, ret_lost);
+    if (rv != CKR_OK) {
+        pool_return(p, op->lane);
+        op->lane = NULL;
+    }
+    return rv;
+}
+
+static CK_RV driver_begin(void *device, enum hsm_use use, const struct hsm_key *key,
+                          const CK_MECHANISM *mechanism, void **ret_op)
+{
+    struct wire_request q = {
+        .op = WIRE_BEGIN, .use = use, .spec.key = *key, .mechanism = *mechanism};
+    struct driver_op *op = calloc(1, sizeof(*op));
+    bool lost;
+    CK_RV rv;
+
+    if (op == NULL)
+        return fail_memory();
+    op->pool = device;
+    rv = begin_once(device, &q, op, &lost);
+    if (rv != CKR_OK && lost)
+        rv = begin_once(device, &q, op, &lost);
+    if (rv != CKR_OK) {
+        free(op);
+        return rv;
+    }
+    *ret_op = op;
+    return CKR_OK;
+}
+
+static CK_RV go_on(struct driver_op *op, struct wire_request *q, struct buf *out)
+{
+    bool lost = false;
+    CK_RV rv;
+
+    if (op->ended)
+        return fail(CKR_OPERATION_NOT_INITIALIZED, "this operation has ended before");
+    rv = pool_exchange(op->pool, op->lane, q, out, &lost);
+    if (rv == CKR_OPERATION_NOT_INITIALIZED)
+        rv = fail(CKR_DEVICE_ERROR, "the HSM has lost this operation: begin it again");
+    if (rv != CKR_OK || q->op == WIRE_FINAL)
+        op->ended = true;
+    return rv;
+}
+
+static CK_RV driver_update(void *arg, struct bytes in, struct buf *out)
+{
+    CK_RV rv = CKR_OK;
+
+    while (rv == CKR_OK && in.len > 0) {
+        size_t n = in.len < PIECE_MAX ? in.len : PIECE_MAX;
+        struct wire_request q = {.op = WIRE_UPDATE, .in = BYTES(in.data, n)};
+
+        rv = go_on(arg, &q, out);
+        in = BYTES(in.data + n, in.len - n);
+    }
+    return rv;
+}
+
+static CK_RV driver_final(void *arg, struct bytes signature, struct buf *out)
+{
+    struct wire_request q = {.op = WIRE_FINAL, .signature = signature};
+
+    return go_on(arg, &q, out);
+}
+
+/* More than one message holds: in parts. */
+static CK_RV run_in_parts(void *device, struct wire_request *q, struct buf *out)
+{
+    void *op = NULL;
+    CK_RV rv = driver_begin(device, q->use, &q->spec.key, &q->mechanism, &op);
+
+    if (rv == CKR_OK)
+        rv = driver_update(op, q->in, out);
+    if (rv == CKR_OK)
+        rv = driver_final(op, q->signature, out);
+    op_free(op);
+    return rv;
+}
+
+static CK_RV driver_run(void *device, enum hsm_use use, const struct hsm_key *key,
+                        const CK_MECHANISM *mechanism, struct bytes in, struct bytes signature,
+                        struct buf *out)
+{
+    struct wire_request q = {.op = WIRE_RUN,
+                             .use = use,
+                             .spec.key = *key,
+                             .mechanism = *mechanism,
+                             .in = in,
+                             .signature = signature};
+    bool lost;
+
+    if (in.len <= WIRE_DATA_MAX)
+        return pool_call(device, &q, true, out, &lost);
+    if (key->kind == HSM_KEY_SECRET)
+        return run_in_parts(device, &q, out);
+    return fail(CKR_DATA_LEN_RANGE, "the HSM takes at most %u bytes for this mechanism",
+                WIRE_DATA_MAX);
+}
+
+const struct hsm_driver hsm_driver_pkcs11 = {
+    .open = driver_open,
+    .create_softhsm = pool_create_softhsm,
+    .close = driver_close,
+    .abandon = driver_abandon,
+    .self_test = driver_self_test,
+    .status = driver_status,
+    .offers = driver_offers,
+    .generate = driver_generate,
+    .find = driver_find,
+    .destroy = driver_destroy,
+    .random = driver_random,
+    .run = driver_run,
+    .begin = driver_begin,
+    .update = driver_update,
+    .final = driver_final,
+    .op_free = op_free,
+};

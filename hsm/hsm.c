@@ -1,0 +1,252 @@
+/* The checked wrappers around a driver's operations: see hsm.h. */
+#include "hsm/hsm.h"
+#include "hsm/hsm_int.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static CK_RV check_config(const struct hsm_config *c)
+{
+    const struct {
+        const char *name, *value;
+    } wanted[] = {
+        {"worker", c->worker},         {"module", c->module},       {"token", c->token},
+        {"pin_source", c->pin_source}, {"state_dir", c->state_dir},
+    };
+
+    for (size_t i = 0; i < sizeof(wanted) / sizeof(*wanted); i++) {
+        if (wanted[i].value == NULL || wanted[i].value[0] == '\0')
+            return fail(CKR_ARGUMENTS_BAD, "the HSM's configuration has no %s", wanted[i].name);
+    }
+    return CKR_OK;
+}
+
+CK_RV hsm_open(const struct hsm_config *config, struct local *local, struct hsm **ret)
+{
+    SCOPED(hsm_close_p) struct hsm *hsm = NULL;
+    CK_RV rv;
+
+    if (config == NULL || local == NULL || ret == NULL)
+        return fail_argument("config, local, ret");
+    rv = check_config(config);
+    if (rv != CKR_OK)
+        return rv;
+    hsm = calloc(1, sizeof(*hsm));
+    if (hsm == NULL)
+        return fail_memory();
+    hsm->driver = &hsm_driver_pkcs11;
+    hsm->local = local;
+    rv = hsm->driver->open(config, &hsm->device);
+    if (rv == CKR_OK)
+        rv = hsm->driver->self_test(hsm->device);
+    if (rv != CKR_OK)
+        return rv;
+    *ret = TAKE(hsm);
+    return CKR_OK;
+}
+
+void hsm_close(struct hsm *hsm)
+{
+    if (hsm == NULL)
+        return;
+    hsm->driver->close(hsm->device);
+    free(hsm);
+}
+
+void hsm_abandon(struct hsm *hsm)
+{
+    if (hsm == NULL)
+        return;
+    hsm->driver->abandon(hsm->device);
+    free(hsm);
+}
+
+CK_RV hsm_self_test(struct hsm *hsm)
+{
+    return hsm != NULL ? hsm->driver->self_test(hsm->device) : fail_argument("hsm");
+}
+
+CK_RV hsm_status(struct hsm *hsm, struct hsm_status *ret)
+{
+    if (hsm == NULL || ret == NULL)
+        return fail_argument("hsm, ret");
+    return hsm->driver->status(hsm->device, ret);
+}
+
+bool hsm_offers(struct hsm *hsm, CK_MECHANISM_TYPE mechanism, CK_FLAGS use)
+{
+    CK_MECHANISM_TYPE raw = plan_raw_of(mechanism);
+
+    if (hsm == NULL || use == 0)
+        return false;
+    if (raw != KW_NO_MECHANISM)
+        mechanism = raw;
+    /* Undone in the worker where the HSM's own is not enough. */
+    if (mechanism == CKM_RSA_PKCS_OAEP && hsm->driver->offers(hsm->device, CKM_RSA_X_509, use))
+        return true;
+    return hsm->driver->offers(hsm->device, mechanism, use);
+}
+
+/* ---- keys ---- */
+
+static CK_RV check_spec(const struct hsm_key_spec *spec)
+{
+    CK_KEY_TYPE type = spec->key.type;
+
+    if (spec->key.kind == HSM_KEY_SECRET) {
+        if (type != CKK_AES && type != CKK_GENERIC_SECRET)
+            return fail(CKR_TEMPLATE_INCONSISTENT, "a secret key is AES or generic");
+        if (spec->bits == 0 || spec->bits % 8 != 0)
+            return fail(CKR_KEY_SIZE_RANGE, "a secret key of %lu bits", spec->bits);
+        return CKR_OK;
+    }
+    if (type == CKK_RSA)
+        return spec->bits >= 1024 && spec->bits <= 16384
+                   ? CKR_OK
+                   : fail(CKR_KEY_SIZE_RANGE, "an RSA key of %lu bits", spec->bits);
+    if (type != CKK_EC && type != CKK_EC_EDWARDS)
+        return fail(CKR_TEMPLATE_INCONSISTENT, "a private key is RSA, EC or Edwards");
+    return spec->curve.len > 0 ? CKR_OK
+                               : fail(CKR_TEMPLATE_INCOMPLETE, "an EC key needs its curve");
+}
+
+static CK_RV make_spki(struct hsm *hsm, CK_KEY_TYPE type, const struct buf pub[2], struct buf *ret)
+{
+    if (type == CKK_RSA)
+        return local_public_from_rsa(hsm->local, buf_bytes(&pub[0]), buf_bytes(&pub[1]), ret);
+    return local_public_from_ec(hsm->local, type, buf_bytes(&pub[0]), buf_bytes(&pub[1]), ret);
+}
+
+CK_RV hsm_generate(struct hsm *hsm, const struct hsm_key_spec *spec, struct buf *ret_spki)
+{
+    struct buf pub[2] = {BUF_INIT(16384), BUF_INIT(16384)};
+    CK_RV rv;
+
+    if (hsm == NULL || spec == NULL || (ret_spki == NULL && spec->key.kind == HSM_KEY_PRIVATE))
+        return fail_argument("hsm, spec, ret_spki");
+    rv = check_spec(spec);
+    if (rv == CKR_OK)
+        rv = hsm->driver->generate(hsm->device, spec, pub);
+    if (rv == CKR_OK && spec->key.kind == HSM_KEY_PRIVATE) {
+        rv = make_spki(hsm, spec->key.type, pub, ret_spki);
+        /* A key nobody can verify is no key. */
+        if (rv != CKR_OK)
+            (void)!hsm->driver->destroy(hsm->device, &spec->key);
+    }
+    buf_release(&pub[0]);
+    buf_release(&pub[1]);
+    return rv;
+}
+
+CK_RV hsm_find(struct hsm *hsm, const struct hsm_key *key, bool *ret_found)
+{
+    if (hsm == NULL || key == NULL || ret_found == NULL)
+        return fail_argument("hsm, key, ret_found");
+    return hsm->driver->find(hsm->device, key, ret_found);
+}
+
+CK_RV hsm_destroy(struct hsm *hsm, const struct hsm_key *key)
+{
+    if (hsm == NULL || key == NULL)
+        return fail_argument("hsm, key");
+    return hsm->driver->destroy(hsm->device, key);
+}
+
+CK_RV hsm_random(struct hsm *hsm, uint8_t *out, size_t len)
+{
+    if (hsm == NULL || (out == NULL && len > 0))
+        return fail_argument("hsm, out");
+    return hsm->driver->random(hsm->device, out, len);
+}
+
+/* ---- whole operations ---- */
+
+static CK_RV digest_of(struct hsm *hsm, CK_MECHANISM_TYPE hash, struct bytes in,
+                       uint8_t out[static LOCAL_DIGEST_MAX], size_t *ret_len)
+{
+    SCOPED(local_digest_free_p) struct local_digest *digest = NULL;
+    CK_RV rv = local_digest_new(hsm->local, hash, &digest);
+
+    if (rv == CKR_OK)
+        rv = local_digest_update(digest, in);
+    if (rv == CKR_OK)
+        rv = local_digest_final(digest, out, ret_len);
+    return rv;
+}
+
+CK_RV hsm_sign_digest(struct hsm *hsm, const struct hsm_key *key, const struct plan *plan,
+                      const CK_MECHANISM *asked, struct bytes digest, struct buf *out)
+{
+    CK_MECHANISM raw = {plan->mechanism, asked->pParameter, asked->ulParameterLen};
+    uint8_t message[PLAN_MESSAGE_MAX];
+    size_t len = 0;
+    CK_RV rv = plan_message(plan, digest, message, &len);
+
+    if (rv == CKR_OK)
+        rv = hsm->driver->run(hsm->device, HSM_SIGN, key, &raw, BYTES(message, len), BYTES_NONE,
+                              out);
+    return rv;
+}
+
+CK_RV hsm_run_plan(struct hsm *hsm, enum hsm_use use, const struct hsm_key *key,
+                   const struct plan *plan, const CK_MECHANISM *mechanism, struct bytes in,
+                   struct bytes signature, struct buf *out)
+{
+    uint8_t digest[LOCAL_DIGEST_MAX];
+    size_t len = 0;
+    CK_RV rv = plan_check_data(plan, mechanism, in.len);
+
+    if (rv != CKR_OK)
+        return rv;
+    if (plan->hash == KW_NO_MECHANISM)
+        return hsm->driver->run(hsm->device, use, key, mechanism, in, signature, out);
+    rv = digest_of(hsm, plan->hash, in, digest, &len);
+    if (rv == CKR_OK)
+        rv = hsm_sign_digest(hsm, key, plan, mechanism, BYTES(digest, len), out);
+    return rv;
+}
+
+CK_RV hsm_wipe_unless_ok(CK_RV rv, struct buf *out)
+{
+    if (rv != CKR_OK && out != NULL && out->data != NULL) {
+        bytes_wipe(out->data, out->cap);
+        buf_clear(out);
+    }
+    return rv;
+}
+
+static CK_RV check_out(enum hsm_use use, const struct buf *out)
+{
+    return out != NULL || use == HSM_VERIFY ? CKR_OK : fail_argument("out");
+}
+
+CK_RV hsm_run(struct hsm *hsm, enum hsm_use use, const struct hsm_key *key,
+              const CK_MECHANISM *mechanism, struct bytes in, struct bytes signature,
+              struct buf *out)
+{
+    struct plan plan;
+    CK_RV rv;
+
+    if (hsm == NULL || key == NULL || mechanism == NULL)
+        return fail_argument("hsm, key, mechanism");
+    rv = check_out(use, out);
+    if (rv != CKR_OK)
+        return rv;
+    if (out != NULL)
+        buf_clear(out);
+    rv = plan_make(use, key, mechanism, &plan);
+    if (rv == CKR_OK)
+        rv = hsm_run_plan(hsm, use, key, &plan, mechanism, in, signature, out);
+    return hsm_wipe_unless_ok(rv, out);
+}
+
+CK_RV hsm_softhsm_create(const struct hsm_config *config, const char *so_pin_file)
+{
+    CK_RV rv;
+
+    if (config == NULL || so_pin_file == NULL || config->softhsm_conf == NULL ||
+        config->softhsm_tokens == NULL)
+        return fail_argument("config, so_pin_file, softhsm_conf, softhsm_tokens");
+    rv = check_config(config);
+    return rv == CKR_OK ? hsm_driver_pkcs11.create_softhsm(config, so_pin_file) : rv;
+}

@@ -1,0 +1,82 @@
+/*
+ * The operations of a device, as hsm.c calls them. A driver gets arguments that hsm.c has checked:
+ * mechanisms with a row, their parameters in order, keys of a fitting kind, and never a hashed
+ * signature (compose.c takes the digest away first).
+ */
+#ifndef KEYWARD_HSM_HSM_INT_H
+#define KEYWARD_HSM_HSM_INT_H
+
+#include "base/mech.h"
+#include "hsm/hsm.h"
+#include "hsm/local.h"
+
+struct hsm_driver {
+    CK_RV (*open)(const struct hsm_config *config, void **ret);
+    CK_RV (*create_softhsm)(const struct hsm_config *config, const char *so_pin_file);
+    void (*close)(void *device);
+    void (*abandon)(void *device);
+    CK_RV (*self_test)(void *device);
+    CK_RV (*status)(void *device, struct hsm_status *ret);
+    bool (*offers)(void *device, CK_MECHANISM_TYPE mechanism, CK_FLAGS use);
+    /* ret_public: modulus and exponent, or EC parameters and point; both stay empty for secret
+     * keys. */
+    CK_RV (*generate)(void *device, const struct hsm_key_spec *spec, struct buf ret_public[2]);
+    CK_RV (*find)(void *device, const struct hsm_key *key, bool *ret_found);
+    CK_RV (*destroy)(void *device, const struct hsm_key *key);
+    CK_RV (*random)(void *device, uint8_t *out, size_t len);
+    CK_RV (*run)
+    (void *device, enum hsm_use use, const struct hsm_key *key, const CK_MECHANISM *mechanism,
+     struct bytes in, struct bytes signature, struct buf *out);
+    CK_RV (*begin)
+    (void *device, enum hsm_use use, const struct hsm_key *key, const CK_MECHANISM *mechanism,
+     void **ret_op);
+    CK_RV (*update)(void *op, struct bytes in, struct buf *out);
+    CK_RV (*final)(void *op, struct bytes signature, struct buf *out);
+    void (*op_free)(void *op);
+};
+
+extern const struct hsm_driver hsm_driver_pkcs11;
+
+struct hsm {
+    const struct hsm_driver *driver;
+    void *device; /* the driver's */
+    struct local *local;
+};
+
+/* ---- compose.c: what is done here and what in the HSM ---- */
+
+struct plan {
+    const struct mech *row;      /* of what the caller asked for */
+    CK_MECHANISM_TYPE hash;      /* digest done here first, or KW_NO_MECHANISM */
+    CK_MECHANISM_TYPE mechanism; /* what the HSM is asked for; parameters stay the caller's */
+    bool whole;                  /* the HSM takes the data in one piece only */
+};
+
+/* Refuses what does not fit: unknown mechanism, parameters, a use or a key the mechanism is not
+ * for. */
+MUST_CHECK CK_RV plan_make(enum hsm_use use, const struct hsm_key *key,
+                           const CK_MECHANISM *mechanism, struct plan *ret);
+/* What the raw mechanism signs for this digest: itself, or within its DigestInfo. */
+#define PLAN_MESSAGE_MAX (LOCAL_DIGEST_MAX + 32)
+MUST_CHECK CK_RV plan_message(const struct plan *plan, struct bytes digest,
+                              uint8_t out[static PLAN_MESSAGE_MAX], size_t *ret_len);
+/* Data the mechanism cannot take: CKR_DATA_LEN_RANGE. Raw PSS wants exactly a digest. */
+MUST_CHECK CK_RV plan_check_data(const struct plan *plan, const CK_MECHANISM *mechanism,
+                                 size_t len);
+/* The mechanism a hashed one is composed from, or KW_NO_MECHANISM. */
+CK_MECHANISM_TYPE plan_raw_of(CK_MECHANISM_TYPE mechanism);
+
+/* ---- hsm.c, for operations in parts (hsm_op.c) ---- */
+
+/* The raw call that ends a hashed signature. */
+MUST_CHECK CK_RV hsm_sign_digest(struct hsm *hsm, const struct hsm_key *key,
+                                 const struct plan *plan, const CK_MECHANISM *asked,
+                                 struct bytes digest, struct buf *out);
+MUST_CHECK CK_RV hsm_run_plan(struct hsm *hsm, enum hsm_use use, const struct hsm_key *key,
+                              const struct plan *plan, const CK_MECHANISM *mechanism,
+                              struct bytes in, struct bytes signature, struct buf *out);
+/* Returns rv; on failure out is wiped and empty: what a failed decryption left there is nobody's.
+ */
+MUST_CHECK CK_RV hsm_wipe_unless_ok(CK_RV rv, struct buf *out);
+
+#endif
