@@ -140,6 +140,24 @@ static CK_RV begin_with(struct lane *l, const struct wire_request *q, CK_MECHANI
     return rv == CKR_OK ? rv : device_fail(calls.begin_name, begin_error(q, rv));
 }
 
+#define PKCS1_OVERHEAD 11
+
+/*
+ * SoftHSM has one word, "general error", for data too long to be padded. Looked up only after a
+ * failure: the modulus costs a call.
+ */
+static bool is_too_long(const struct lane *l, const struct wire_request *q)
+{
+    struct device *d = l->device;
+    CK_ATTRIBUTE modulus = {CKA_MODULUS, NULL, 0};
+    CK_OBJECT_HANDLE key;
+
+    return q->use == HSM_SIGN && q->mechanism.mechanism == CKM_RSA_PKCS &&
+           keys_find(d, l->session, &q->spec.key, &key) == CKR_OK &&
+           d->p11->C_GetAttributeValue(l->session, key, &modulus, 1) == CKR_OK &&
+           q->in.len + PKCS1_OVERHEAD > modulus.ulValueLen;
+}
+
 static CK_RV run_with(struct lane *l, const struct wire_request *q, CK_MECHANISM *mechanism)
 {
     struct use_calls calls = calls_of(l->device->p11, q->use);
@@ -154,6 +172,8 @@ static CK_RV run_with(struct lane *l, const struct wire_request *q, CK_MECHANISM
         rv = collect(l, calls.whole, NULL, q->in, q->in.len + ROOM_BEYOND);
     if (rv == CKR_OK)
         return rv;
+    if (rv == CKR_GENERAL_ERROR && is_too_long(l, q))
+        rv = CKR_DATA_LEN_RANGE;
     lane_drop_session(l);
     return device_fail(calls.whole_name, rv);
 }
