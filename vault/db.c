@@ -1,0 +1,341 @@
+/* SQLite behind a table of constant statements: see db.h. */
+#include "vault/db.h"
+
+#include <sqlite3.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define APPLICATION_ID 0x4B595744 /* "KYWD" */
+#define FORMAT         1
+#define BUSY_MS        5000
+#define RECORD_LIMIT   (8 << 20)
+
+struct db {
+    sqlite3 *handle;
+    sqlite3_stmt *statements[SQL_COUNT_];
+    char *path;
+};
+
+/*
+ * top: the number of the last write, and the MAC over it and the key ring. keyring: slot 0 is the
+ * home, the others its vaults. record: one row a sealed record; index record_set holds all a fence
+ * covers, so checking one reads no row.
+ */
+static const char schema[] =
+    "CREATE TABLE top (one INTEGER PRIMARY KEY CHECK (one = 1), counter INTEGER NOT NULL,"
+    " mac BLOB NOT NULL) STRICT;"
+    "CREATE TABLE keyring (slot INTEGER PRIMARY KEY AUTOINCREMENT, id BLOB NOT NULL UNIQUE,"
+    " kek BLOB NOT NULL, wrapped BLOB NOT NULL, root BLOB NOT NULL) STRICT;"
+    "CREATE TABLE fence (slot INTEGER NOT NULL REFERENCES keyring, bucket INTEGER NOT NULL,"
+    " mac BLOB NOT NULL, PRIMARY KEY (slot, bucket)) STRICT, WITHOUT ROWID;"
+    "CREATE TABLE record (seq INTEGER PRIMARY KEY, slot INTEGER NOT NULL REFERENCES keyring,"
+    " kind INTEGER NOT NULL, id BLOB NOT NULL, version INTEGER NOT NULL,"
+    " generation INTEGER NOT NULL, class INTEGER NOT NULL, deleted INTEGER NOT NULL,"
+    " label_tag BLOB NOT NULL, id_tag BLOB NOT NULL, sealed BLOB NOT NULL) STRICT;"
+    "CREATE UNIQUE INDEX record_set ON record (slot, id, kind, generation);"
+    "CREATE INDEX record_kind ON record (slot, kind, deleted);"
+    "CREATE INDEX record_label ON record (slot, kind, label_tag);"
+    "CREATE INDEX record_id ON record (slot, kind, id_tag);";
+
+#define RECORD_COLUMNS                                                                             \
+    "SELECT seq, kind, id, version, generation, class, deleted, label_tag, id_tag, sealed"         \
+    " FROM record "
+
+static const char *const texts[SQL_COUNT_] = {
+    [SQL_BEGIN] = "BEGIN",
+    [SQL_BEGIN_IMMEDIATE] = "BEGIN IMMEDIATE",
+    [SQL_COMMIT] = "COMMIT",
+    [SQL_ROLLBACK] = "ROLLBACK",
+    [SQL_DATA_VERSION] = "PRAGMA data_version",
+    [SQL_QUICK_CHECK] = "SELECT quick_check <> 'ok' FROM pragma_quick_check(1)",
+    [SQL_TOP_GET] = "SELECT counter, mac FROM top",
+    [SQL_TOP_SET] = "INSERT INTO top (one, counter, mac) VALUES (1, ?1, ?2)"
+                    " ON CONFLICT (one) DO UPDATE SET counter = ?1, mac = ?2",
+    [SQL_KEYRING_ADD] = "INSERT INTO keyring (id, kek, wrapped, root) VALUES (?1, ?2, ?3, ?4)",
+    [SQL_KEYRING_ADD_HOME] =
+        "INSERT INTO keyring (slot, id, kek, wrapped, root) VALUES (0, ?1, ?2, ?3, ?4)",
+    [SQL_KEYRING_ALL] = "SELECT slot, id, kek, wrapped, root FROM keyring ORDER BY slot",
+    [SQL_KEYRING_BY_ID] = "SELECT slot, id, kek, wrapped, root FROM keyring WHERE id = ?1",
+    [SQL_KEYRING_BY_SLOT] = "SELECT slot, id, kek, wrapped, root FROM keyring WHERE slot = ?1",
+    [SQL_KEYRING_SET_ROOT] = "UPDATE keyring SET root = ?2 WHERE slot = ?1",
+    [SQL_FENCE_GET] = "SELECT mac FROM fence WHERE slot = ?1 AND bucket = ?2",
+    [SQL_FENCE_SET] = "INSERT INTO fence (slot, bucket, mac) VALUES (?1, ?2, ?3)"
+                      " ON CONFLICT (slot, bucket) DO UPDATE SET mac = ?3",
+    [SQL_FENCE_REMOVE] = "DELETE FROM fence WHERE slot = ?1 AND bucket = ?2",
+    [SQL_FENCE_ALL] = "SELECT bucket, mac FROM fence WHERE slot = ?1 ORDER BY bucket",
+    [SQL_BUCKET_ROWS] = "SELECT id, kind, generation FROM record INDEXED BY record_set"
+                        " WHERE slot = ?1 AND id >= ?2 AND id < ?3 ORDER BY id, kind, generation",
+    [SQL_RECORD_GET] = RECORD_COLUMNS "WHERE slot = ?1 AND id = ?2 AND kind = ?3",
+    [SQL_RECORD_ADD] = "INSERT INTO record (slot, kind, id, version, generation, class, deleted,"
+                       " label_tag, id_tag, sealed)"
+                       " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+    [SQL_RECORD_SET] = "UPDATE record SET version = ?4, generation = ?5, class = ?6, deleted = ?7,"
+                       " label_tag = ?8, id_tag = ?9, sealed = ?10"
+                       " WHERE slot = ?1 AND kind = ?2 AND id = ?3",
+    [SQL_RECORD_REMOVE] = "DELETE FROM record WHERE slot = ?1 AND id = ?2 AND kind = ?3",
+    [SQL_RECORD_COUNT] =
+        "SELECT count(*) FROM record WHERE slot = ?1 AND kind = ?2 AND deleted = ?3",
+    [SQL_RECORD_ALL] = RECORD_COLUMNS "WHERE slot = ?1 AND kind = ?2 AND deleted = ?3 ORDER BY seq",
+    [SQL_RECORD_BY_LABEL] =
+        RECORD_COLUMNS "WHERE slot = ?1 AND kind = ?2 AND label_tag = ?3 ORDER BY seq",
+    [SQL_RECORD_BY_ID_TAG] =
+        RECORD_COLUMNS "WHERE slot = ?1 AND kind = ?2 AND id_tag = ?3 ORDER BY seq",
+};
+
+/* SQLite's codes, each once: what it is for the caller, and what to do about it. */
+static const struct {
+    int code;
+    CK_RV rv;
+    const char *sentence;
+} failures[] = {
+    {SQLITE_BUSY, CKR_DEVICE_MEMORY,
+     "is busy: another process has held it for over 5 seconds; try again, and look for a stuck "
+     "keyward process"},
+    {SQLITE_LOCKED, CKR_DEVICE_MEMORY, "is locked by another call: try again"},
+    {SQLITE_FULL, CKR_DEVICE_MEMORY, "has no room: its disk is full; free space and try again"},
+    {SQLITE_NOMEM, CKR_HOST_MEMORY, "cannot be read without more memory: free some"},
+    {SQLITE_CORRUPT, CKR_DEVICE_ERROR, "is damaged: restore it from a backup"},
+    {SQLITE_NOTADB, CKR_DEVICE_ERROR, "is damaged or is no store: restore it from a backup"},
+    {SQLITE_READONLY, CKR_DEVICE_ERROR,
+     "cannot be written: give this user write access to it and its folder"},
+    {SQLITE_PERM, CKR_DEVICE_ERROR, "may not be used: give this user access to it"},
+    {SQLITE_CANTOPEN, CKR_DEVICE_ERROR,
+     "cannot be opened: check that it is there and that this user may read and write it and its "
+     "folder"},
+    {SQLITE_IOERR, CKR_DEVICE_ERROR, "cannot be read or written: check the disk"},
+};
+
+static CK_RV fail_sqlite(const char *path, int code)
+{
+    for (size_t i = 0; i < sizeof(failures) / sizeof(*failures); i++) {
+        if (failures[i].code == (code & 0xff))
+            return fail(failures[i].rv, "the store %s %s", path, failures[i].sentence);
+    }
+    return fail(CKR_DEVICE_ERROR, "the store %s cannot be used (SQLite: %s): run `keyward doctor`",
+                path, sqlite3_errstr(code));
+}
+
+/* ---- statements ---- */
+
+static CK_RV prepare(struct db *db, enum db_sql sql, sqlite3_stmt **ret)
+{
+    int rc = SQLITE_OK;
+
+    if (db->statements[sql] == NULL)
+        rc = sqlite3_prepare_v3(db->handle, texts[sql], -1, SQLITE_PREPARE_PERSISTENT,
+                                &db->statements[sql], NULL);
+    if (rc != SQLITE_OK)
+        return fail_sqlite(db->path, rc);
+    *ret = db->statements[sql];
+    return CKR_OK;
+}
+
+/* The spans outlive the statement's run: nothing is copied. An empty one is a blob of length 0, not
+ * NULL. */
+static int bind_all(sqlite3_stmt *stmt, const struct db_value *args, size_t count)
+{
+    int rc = SQLITE_OK;
+
+    for (size_t i = 0; i < count && rc == SQLITE_OK; i++) {
+        int at = (int)i + 1;
+        struct bytes b = args[i].blob;
+
+        if (!args[i].is_blob)
+            rc = sqlite3_bind_int64(stmt, at, args[i].number);
+        else if (b.len == 0)
+            rc = sqlite3_bind_zeroblob(stmt, at, 0);
+        else
+            rc = sqlite3_bind_blob64(stmt, at, b.data, b.len, SQLITE_STATIC);
+    }
+    return rc;
+}
+
+static size_t read_row(sqlite3_stmt *stmt, struct db_value row[static DB_COLUMNS_MAX])
+{
+    int columns = sqlite3_column_count(stmt);
+
+    for (int i = 0; i < columns && i < DB_COLUMNS_MAX; i++) {
+        if (sqlite3_column_type(stmt, i) == SQLITE_BLOB) {
+            const void *data = sqlite3_column_blob(stmt, i);
+
+            row[i] = DB_BLOB(BYTES(data, (size_t)sqlite3_column_bytes(stmt, i)));
+        } else {
+            row[i] = DB_NUMBER(sqlite3_column_int64(stmt, i));
+        }
+    }
+    return (size_t)columns;
+}
+
+CK_RV db_run(struct db *db, enum db_sql sql, const struct db_value *args, size_t count,
+             bool (*each)(void *ctx, const struct db_value *row, size_t columns), void *ctx)
+{
+    sqlite3_stmt *stmt = NULL;
+    struct db_value row[DB_COLUMNS_MAX];
+    CK_RV rv = prepare(db, sql, &stmt);
+    int rc;
+
+    if (rv != CKR_OK)
+        return rv;
+    rc = bind_all(stmt, args, count);
+    while (rc == SQLITE_OK || rc == SQLITE_ROW) {
+        rc = sqlite3_step(stmt);
+        if (rc == SQLITE_ROW && each != NULL && !each(ctx, row, read_row(stmt, row)))
+            break;
+    }
+    (void)sqlite3_reset(stmt);
+    (void)sqlite3_clear_bindings(stmt);
+    return rc == SQLITE_DONE || rc == SQLITE_ROW ? CKR_OK : fail_sqlite(db->path, rc);
+}
+
+int64_t db_changed(struct db *db)
+{
+    return sqlite3_changes64(db->handle);
+}
+
+int64_t db_last_rowid(struct db *db)
+{
+    return sqlite3_last_insert_rowid(db->handle);
+}
+
+/* ---- opening ---- */
+
+static const char settings[] = "PRAGMA trusted_schema = OFF;"
+                               "PRAGMA cell_size_check = ON;"
+                               "PRAGMA foreign_keys = ON;"
+                               "PRAGMA mmap_size = 0;"
+                               "PRAGMA temp_store = MEMORY;"
+                               "PRAGMA synchronous = FULL;"
+                               "PRAGMA journal_mode = DELETE;";
+
+static CK_RV exec(struct db *db, const char *text)
+{
+    int rc = sqlite3_exec(db->handle, text, NULL, NULL, NULL);
+
+    return rc == SQLITE_OK ? CKR_OK : fail_sqlite(db->path, rc);
+}
+
+static int harden(sqlite3 *handle)
+{
+    static const struct {
+        int option, value;
+    } options[] = {
+        {SQLITE_DBCONFIG_DEFENSIVE, 1},      {SQLITE_DBCONFIG_ENABLE_LOAD_EXTENSION, 0},
+        {SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0}, {SQLITE_DBCONFIG_ENABLE_TRIGGER, 0},
+        {SQLITE_DBCONFIG_ENABLE_VIEW, 0},    {SQLITE_DBCONFIG_DQS_DDL, 0},
+        {SQLITE_DBCONFIG_DQS_DML, 0},
+    };
+    int rc = SQLITE_OK;
+
+    for (size_t i = 0; i < sizeof(options) / sizeof(*options) && rc == SQLITE_OK; i++)
+        rc = sqlite3_db_config(handle, options[i].option, options[i].value, (int *)NULL);
+    (void)sqlite3_limit(handle, SQLITE_LIMIT_LENGTH, RECORD_LIMIT);
+    (void)sqlite3_limit(handle, SQLITE_LIMIT_ATTACHED, 0);
+    return rc;
+}
+
+static CK_RV connect(const char *path, struct db **ret)
+{
+    SCOPED(db_close_p) struct db *db = calloc(1, sizeof(*db));
+    int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE |
+                SQLITE_OPEN_EXRESCODE;
+    CK_RV rv;
+    int rc;
+
+    if (db == NULL || (db->path = strdup(path)) == NULL)
+        return fail_memory();
+    rc = sqlite3_open_v2(path, &db->handle, flags, NULL);
+    if (rc == SQLITE_OK)
+        rc = harden(db->handle);
+    if (rc == SQLITE_OK)
+        rc = sqlite3_busy_timeout(db->handle, BUSY_MS);
+    if (rc != SQLITE_OK)
+        return fail_sqlite(path, rc);
+    rv = exec(db, settings);
+    if (rv == CKR_OK)
+        *ret = TAKE(db);
+    return rv;
+}
+
+CK_RV db_create(const char *path, struct db **ret)
+{
+    SCOPED(db_close_p) struct db *db = NULL;
+    char mark[96];
+    CK_RV rv = connect(path, &db);
+
+    if (rv != CKR_OK)
+        return rv;
+    (void)sqlite3_snprintf(sizeof(mark), mark,
+                           "PRAGMA application_id = %d; PRAGMA user_version = %d;", APPLICATION_ID,
+                           FORMAT);
+    rv = exec(db, mark);
+    if (rv == CKR_OK)
+        rv = exec(db, schema);
+    if (rv == CKR_OK)
+        *ret = TAKE(db);
+    return rv;
+}
+
+static CK_RV read_number(struct db *db, const char *text, int64_t *ret)
+{
+    sqlite3_stmt *stmt = NULL;
+    int rc = sqlite3_prepare_v2(db->handle, text, -1, &stmt, NULL);
+
+    if (rc == SQLITE_OK)
+        rc = sqlite3_step(stmt);
+    if (rc == SQLITE_ROW)
+        *ret = sqlite3_column_int64(stmt, 0);
+    (void)sqlite3_finalize(stmt);
+    return rc == SQLITE_ROW ? CKR_OK : fail_sqlite(db->path, rc);
+}
+
+static CK_RV check_ours(struct db *db)
+{
+    int64_t application = 0;
+    int64_t format = 0;
+    CK_RV rv = read_number(db, "PRAGMA application_id", &application);
+
+    if (rv == CKR_OK)
+        rv = read_number(db, "PRAGMA user_version", &format);
+    if (rv != CKR_OK)
+        return rv;
+    if (application != APPLICATION_ID)
+        return fail(CKR_DEVICE_ERROR,
+                    "%s is a database of another program, or an empty file: name keyward's store",
+                    db->path);
+    if (format != FORMAT)
+        return fail(CKR_DEVICE_ERROR,
+                    "the store %s has format %lld and this keyward knows format %d: use the "
+                    "keyward that wrote it, or a newer one",
+                    db->path, (long long)format, FORMAT);
+    return CKR_OK;
+}
+
+CK_RV db_open(const char *path, struct db **ret)
+{
+    SCOPED(db_close_p) struct db *db = NULL;
+    CK_RV rv = connect(path, &db);
+
+    if (rv == CKR_OK)
+        rv = check_ours(db);
+    if (rv == CKR_OK)
+        *ret = TAKE(db);
+    return rv;
+}
+
+void db_close(struct db *db)
+{
+    if (db == NULL)
+        return;
+    for (size_t i = 0; i < SQL_COUNT_; i++)
+        (void)sqlite3_finalize(db->statements[i]);
+    (void)sqlite3_close(db->handle);
+    db_abandon(db);
+}
+
+void db_abandon(struct db *db)
+{
+    if (db == NULL)
+        return;
+    free(db->path);
+    free(db);
+}

@@ -1,0 +1,83 @@
+/*
+ * SQLite, entered through this one file. A database is opened with settings under which a file from
+ * elsewhere cannot make us run or trust anything, every statement is a constant prepared once, and
+ * every code of SQLite becomes a CK_RV with a reason in one place. Not thread-safe: the store's
+ * lock is held around it.
+ */
+#ifndef KEYWARD_VAULT_DB_H
+#define KEYWARD_VAULT_DB_H
+
+#include "base/bytes.h"
+#include "base/fail.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct db;
+
+/* Every statement there is; the text of each stands in db.c in this order. */
+enum db_sql {
+    SQL_BEGIN,
+    SQL_BEGIN_IMMEDIATE,
+    SQL_COMMIT,
+    SQL_ROLLBACK,
+    SQL_DATA_VERSION,
+    SQL_QUICK_CHECK,
+    SQL_TOP_GET,
+    SQL_TOP_SET,
+    SQL_KEYRING_ADD,
+    SQL_KEYRING_ADD_HOME,
+    SQL_KEYRING_ALL,
+    SQL_KEYRING_BY_ID,
+    SQL_KEYRING_BY_SLOT,
+    SQL_KEYRING_SET_ROOT,
+    SQL_FENCE_GET,
+    SQL_FENCE_SET,
+    SQL_FENCE_REMOVE,
+    SQL_FENCE_ALL,
+    SQL_BUCKET_ROWS,
+    SQL_RECORD_GET,
+    SQL_RECORD_ADD,
+    SQL_RECORD_SET,
+    SQL_RECORD_REMOVE,
+    SQL_RECORD_COUNT,
+    SQL_RECORD_ALL,
+    SQL_RECORD_BY_LABEL,
+    SQL_RECORD_BY_ID_TAG,
+    SQL_COUNT_
+};
+
+/* An argument or a column. A column's bytes are borrowed until the callback returns. */
+struct db_value {
+    bool is_blob;
+    int64_t number;
+    struct bytes blob;
+};
+#define DB_NUMBER(n) ((struct db_value){.is_blob = false, .number = (int64_t)(n)})
+#define DB_BLOB(b)   ((struct db_value){.is_blob = true, .blob = (b)})
+
+#define DB_COLUMNS_MAX 12
+
+/* A new file at path (which exists and is empty) with our tables; or one that is there and ours. */
+MUST_CHECK CK_RV db_create(const char *path, struct db **ret);
+MUST_CHECK CK_RV db_open(const char *path, struct db **ret);
+void db_close(struct db *db);
+/* In a child after fork: touches neither file nor SQLite, whose state is the parent's. Its memory
+ * stays. */
+void db_abandon(struct db *db);
+
+/* Runs a statement; each is called with every row until it returns false. NULL each: rows are not
+ * looked at. A negative or missing number where the schema says there is one is the schema's
+ * affair. */
+MUST_CHECK CK_RV db_run(struct db *db, enum db_sql sql, const struct db_value *args, size_t count,
+                        bool (*each)(void *ctx, const struct db_value *row, size_t columns),
+                        void *ctx);
+/* Rows the last SQL_..._ADD, SET or REMOVE changed. */
+int64_t db_changed(struct db *db);
+int64_t db_last_rowid(struct db *db);
+
+#include "base/scope.h"
+SCOPE_DEFINE(struct db, db_close)
+
+#endif

@@ -1,0 +1,351 @@
+/* Objects of a vault: see object.h. */
+#include "vault/object.h"
+
+#include "vault/record.h"
+
+#include <string.h>
+
+/* The sealed record; hsm_key_id and attributes point elsewhere. */
+struct object_der {
+    int64_t cls, version, state, created, updated, deleted_at, not_before, expires, protection;
+    struct bytes hsm_key_id;
+    int64_t hsm_key_kind, hsm_key_type;
+    struct bytes attributes;
+};
+
+#define MEMBER(n, k, field, most)                                                                  \
+    {                                                                                              \
+        .name = (n), .kind = (k), .offset = offsetof(struct object_der, field), .max = (most)      \
+    }
+#define TIME(n, field) MEMBER(n, DER_NUMBER, field, INT64_MAX)
+
+static const struct der_member object_members[] = {
+    MEMBER("class", DER_NUMBER, cls, INT64_MAX),
+    MEMBER("version", DER_NUMBER, version, INT64_MAX),
+    MEMBER("state", DER_NUMBER, state, OBJECT_DELETED),
+    TIME("created", created),
+    TIME("updated", updated),
+    TIME("deletedAt", deleted_at),
+    TIME("notBefore", not_before),
+    TIME("expires", expires),
+    MEMBER("protection", DER_NUMBER, protection, PROTECTION_SOFTWARE),
+    MEMBER("hsmKeyId", DER_OCTETS, hsm_key_id, HSM_ID_LEN),
+    MEMBER("hsmKeyKind", DER_NUMBER, hsm_key_kind, HSM_KEY_PRIVATE),
+    MEMBER("hsmKeyType", DER_NUMBER, hsm_key_type, INT64_MAX),
+    MEMBER("attributes", DER_OCTETS, attributes, RECORD_MAX),
+};
+
+static const struct der_type object_type = {
+    .name = "KEYWARD.Object",
+    .members = object_members,
+    .count = sizeof(object_members) / sizeof(*object_members),
+};
+
+void object_release(struct object *object)
+{
+    attrs_release(&object->attrs);
+}
+
+CK_RV object_copy(struct object *to, const struct object *from)
+{
+    struct object copy = *from;
+    CK_RV rv = attrs_copy(&copy.attrs, &from->attrs);
+
+    if (rv == CKR_OK)
+        *to = copy;
+    return rv;
+}
+
+/* ---- to and from the record ---- */
+
+/* What the record can hold; nothing else is written, so what is read back is what was given. */
+static CK_RV check_object(const struct object *o)
+{
+    if (o->cls > INT64_MAX || o->version > INT64_MAX || o->hsm_key.type > INT64_MAX ||
+        o->state > OBJECT_DELETED || o->protection > PROTECTION_SOFTWARE || o->created < 0 ||
+        o->updated < 0 || o->deleted_at < 0 || o->not_before < 0 || o->expires < 0)
+        return fail_internal("an object's numbers are in their ranges");
+    return CKR_OK;
+}
+
+static CK_RV encode(struct store *store, const struct object *o, struct buf *out)
+{
+    struct buf list = BUF_INIT(RECORD_MAX - 1024);
+    struct object_der d = {
+        .cls = (int64_t)o->cls,
+        .version = (int64_t)o->version,
+        .state = o->state,
+        .created = o->created,
+        .updated = o->updated,
+        .deleted_at = o->deleted_at,
+        .not_before = o->not_before,
+        .expires = o->expires,
+        .protection = o->protection,
+    };
+    CK_RV rv = check_object(o);
+
+    if (o->has_hsm_key) {
+        d.hsm_key_id = BYTES(o->hsm_key.id, HSM_ID_LEN);
+        d.hsm_key_kind = o->hsm_key.kind;
+        d.hsm_key_type = (int64_t)o->hsm_key.type;
+    }
+    if (rv == CKR_OK)
+        rv = der_encode_attrs(&o->attrs, &list);
+    d.attributes = buf_bytes(&list);
+    if (rv == CKR_OK)
+        rv = der_encode(store->der, &object_type, &d, out);
+    buf_release_secure(&list);
+    return rv;
+}
+
+static CK_RV decode(struct store *store, const struct keys *keys, const struct record *record,
+                    struct bytes content, struct object *ret)
+{
+    struct object_der d;
+    struct object o = {.attrs = ATTRS_INIT};
+    CK_RV rv = der_decode(store->der, &object_type, content, &d);
+
+    if (rv != CKR_OK)
+        return rv;
+    if (d.hsm_key_id.len != 0 && d.hsm_key_id.len != HSM_ID_LEN)
+        return fail_internal("an HSM key's id has its length");
+    o.generation = record->generation;
+    o.cls = (CK_OBJECT_CLASS)d.cls;
+    o.version = (uint64_t)d.version;
+    o.state = (enum object_state)d.state;
+    o.created = d.created;
+    o.updated = d.updated;
+    o.deleted_at = d.deleted_at;
+    o.not_before = d.not_before;
+    o.expires = d.expires;
+    o.protection = (enum protection)d.protection;
+    o.has_hsm_key = d.hsm_key_id.len == HSM_ID_LEN;
+    memcpy(o.id, record->id, OBJECT_ID_LEN);
+    memcpy(o.vault, keys->id, VAULT_ID_LEN);
+    if (o.has_hsm_key) {
+        memcpy(o.hsm_key.id, d.hsm_key_id.data, HSM_ID_LEN);
+        o.hsm_key.kind = (enum hsm_key_kind)d.hsm_key_kind;
+        o.hsm_key.type = (CK_KEY_TYPE)d.hsm_key_type;
+    }
+    rv = der_decode_attrs(d.attributes, &o.attrs);
+    if (rv == CKR_OK)
+        *ret = o;
+    return rv;
+}
+
+static CK_RV tag_of(struct store *store, const struct keys *keys, CK_ATTRIBUTE_TYPE type,
+                    struct bytes value, uint8_t ret[static TAG_LEN])
+{
+    return keys_tag(store->local, keys, type == CKA_LABEL ? "label" : "id", value, ret);
+}
+
+/* The row's columns of an object. */
+static CK_RV record_of(struct store *store, const struct keys *keys, const struct object *o,
+                       struct record *ret)
+{
+    struct record r = {
+        .kind = RECORD_OBJECT,
+        .version = o->version,
+        .cls = o->cls,
+        .deleted = o->state == OBJECT_DELETED,
+    };
+    CK_RV rv = tag_of(store, keys, CKA_LABEL, attrs_bytes(&o->attrs, CKA_LABEL), r.label_tag);
+
+    if (rv == CKR_OK)
+        rv = tag_of(store, keys, CKA_ID, attrs_bytes(&o->attrs, CKA_ID), r.id_tag);
+    memcpy(r.id, o->id, OBJECT_ID_LEN);
+    if (rv == CKR_OK)
+        *ret = r;
+    return rv;
+}
+
+typedef CK_RV record_write(struct store *store, struct keys *keys, struct record *record,
+                           struct bytes content);
+
+static CK_RV write_object(struct store *store, struct keys *keys, struct object *o,
+                          record_write *write)
+{
+    struct buf content = BUF_INIT(RECORD_MAX);
+    struct record record;
+    CK_RV rv = record_of(store, keys, o, &record);
+
+    if (rv == CKR_OK)
+        rv = encode(store, o, &content);
+    if (rv == CKR_OK)
+        rv = write(store, keys, &record, buf_bytes(&content));
+    if (rv == CKR_OK)
+        o->generation = record.generation;
+    buf_release_secure(&content);
+    return rv;
+}
+
+/* ---- the calls ---- */
+
+static CK_RV insert_all(struct store *store, struct keys *keys, struct object *const *objects,
+                        size_t count)
+{
+    int64_t now = store_now(store);
+    CK_RV rv = CKR_OK;
+
+    for (size_t i = 0; i < count && rv == CKR_OK; i++) {
+        if (memcmp(objects[i]->vault, keys->id, VAULT_ID_LEN) != 0)
+            return fail_internal("objects written together are of one vault");
+        if (objects[i]->created == 0)
+            objects[i]->created = now;
+        if (objects[i]->updated == 0)
+            objects[i]->updated = objects[i]->created;
+        rv = write_object(store, keys, objects[i], record_add);
+    }
+    return rv;
+}
+
+CK_RV object_insert(struct store *store, struct object *const *objects, size_t count)
+{
+    struct keys *keys = NULL;
+    CK_RV rv;
+
+    if (count == 0)
+        return CKR_OK;
+    rv = store_enter(store, objects[0]->vault, STORE_WRITE, &keys);
+    return rv == CKR_OK ? store_leave(store, insert_all(store, keys, objects, count)) : rv;
+}
+
+static CK_RV read_object(struct store *store, struct keys *keys,
+                         const uint8_t id[static OBJECT_ID_LEN], struct object *ret)
+{
+    struct buf content = BUF_INIT(RECORD_MAX);
+    struct record record;
+    bool found = false;
+    CK_RV rv = record_get(store, keys, RECORD_OBJECT, id, &record, &content, &found);
+
+    if (rv == CKR_OK && !found)
+        rv = fail(CKR_OBJECT_HANDLE_INVALID, "the object is gone: find it again");
+    if (rv == CKR_OK)
+        rv = decode(store, keys, &record, buf_bytes(&content), ret);
+    buf_release_secure(&content);
+    return rv;
+}
+
+CK_RV object_get(struct store *store, const struct vault_info *vault,
+                 const uint8_t id[static OBJECT_ID_LEN], struct object *ret)
+{
+    struct keys *keys = NULL;
+    struct object o = {.attrs = ATTRS_INIT};
+    CK_RV rv = store_enter(store, vault->id, STORE_READ, &keys);
+
+    if (rv == CKR_OK)
+        rv = store_leave(store, read_object(store, keys, id, &o));
+    if (rv == CKR_OK)
+        *ret = o;
+    else
+        object_release(&o);
+    return rv;
+}
+
+static CK_RV update_object(struct store *store, struct keys *keys, struct object *object)
+{
+    struct object now = {.attrs = ATTRS_INIT};
+    CK_RV rv = read_object(store, keys, object->id, &now);
+
+    if (rv == CKR_OK && now.generation != object->generation)
+        rv = fail(CKR_FUNCTION_REJECTED,
+                  "the object was changed by somebody else meanwhile: read it again and repeat");
+    object_release(&now);
+    if (rv != CKR_OK)
+        return rv;
+    object->updated = store_now(store);
+    return write_object(store, keys, object, record_set);
+}
+
+CK_RV object_update(struct store *store, struct object *object)
+{
+    struct keys *keys = NULL;
+    uint64_t was = object->generation;
+    CK_RV rv = store_enter(store, object->vault, STORE_WRITE, &keys);
+
+    if (rv == CKR_OK)
+        rv = store_leave(store, update_object(store, keys, object));
+    if (rv != CKR_OK)
+        object->generation = was;
+    return rv;
+}
+
+CK_RV object_purge(struct store *store, const struct vault_info *vault,
+                   const uint8_t id[static OBJECT_ID_LEN])
+{
+    struct keys *keys = NULL;
+    CK_RV rv = store_enter(store, vault->id, STORE_WRITE, &keys);
+
+    return rv == CKR_OK ? store_leave(store, record_remove(store, keys, RECORD_OBJECT, id)) : rv;
+}
+
+CK_RV object_count(struct store *store, const struct vault_info *vault, uint64_t *ret)
+{
+    struct keys *keys = NULL;
+    CK_RV rv = store_enter(store, vault->id, STORE_READ, &keys);
+
+    return rv == CKR_OK ? store_leave(store, record_count(store, keys, RECORD_OBJECT, false, ret))
+                        : rv;
+}
+
+/* ---- finding ---- */
+
+struct find {
+    struct store *store;
+    struct keys *keys;
+    const struct object_query *query;
+    bool (*each)(void *ctx, const struct object *object);
+    void *ctx;
+};
+
+/* The columns are keyed hashes cut short; the value itself decides. */
+static bool matches(const struct object_query *q, const struct object *o)
+{
+    return (!q->has_label || bytes_equal(q->label, attrs_bytes(&o->attrs, CKA_LABEL))) &&
+           (!q->has_id || bytes_equal(q->id, attrs_bytes(&o->attrs, CKA_ID))) &&
+           (!q->has_class || q->cls == o->cls) && q->deleted == (o->state == OBJECT_DELETED);
+}
+
+static CK_RV find_each(void *ctx, const struct record *record, struct bytes content, bool *ret_more)
+{
+    struct find *find = ctx;
+    struct object o = {.attrs = ATTRS_INIT};
+    CK_RV rv = decode(find->store, find->keys, record, content, &o);
+
+    if (rv == CKR_OK && matches(find->query, &o))
+        *ret_more = find->each(find->ctx, &o);
+    object_release(&o);
+    return rv;
+}
+
+static CK_RV find_all(struct find *find)
+{
+    const struct object_query *q = find->query;
+    uint8_t label_tag[TAG_LEN];
+    uint8_t id_tag[TAG_LEN];
+    const struct record_query query = {
+        .kind = RECORD_OBJECT,
+        .deleted = q->deleted,
+        .label_tag = q->has_label ? label_tag : NULL,
+        .id_tag = q->has_id ? id_tag : NULL,
+        .has_cls = q->has_class,
+        .cls = q->cls,
+    };
+    CK_RV rv = CKR_OK;
+
+    if (q->has_label)
+        rv = tag_of(find->store, find->keys, CKA_LABEL, q->label, label_tag);
+    if (rv == CKR_OK && q->has_id)
+        rv = tag_of(find->store, find->keys, CKA_ID, q->id, id_tag);
+    return rv == CKR_OK ? record_walk(find->store, find->keys, &query, find_each, find) : rv;
+}
+
+CK_RV object_find(struct store *store, const struct vault_info *vault,
+                  const struct object_query *query,
+                  bool (*each)(void *ctx, const struct object *object), void *ctx)
+{
+    struct find find = {.store = store, .query = query, .each = each, .ctx = ctx};
+    CK_RV rv = store_enter(store, vault->id, STORE_READ, &find.keys);
+
+    return rv == CKR_OK ? store_leave(store, find_all(&find)) : rv;
+}

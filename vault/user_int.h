@@ -1,0 +1,28 @@
+/* A user's record, shared by user.c and login.c. */
+#ifndef KEYWARD_VAULT_USER_INT_H
+#define KEYWARD_VAULT_USER_INT_H
+
+#include "vault/record.h"
+#include "vault/vault.h"
+
+#define USER_SALT_LEN 16
+#define USER_HASH_LEN 32
+
+/* Not to be copied by assignment alone: salt and hash point into the struct (user_set_hash). */
+struct user {
+    char name[USER_NAME_MAX + 1];
+    int64_t created;
+    int64_t failures;        /* since the last good PIN */
+    struct bytes salt, hash; /* empty without a PIN */
+    uint8_t salt_data[USER_SALT_LEN];
+    uint8_t hash_data[USER_HASH_LEN];
+};
+
+void user_set_hash(struct user *user, struct bytes salt, struct bytes hash);
+
+/* Inside a call. CKR_USER_PIN_NOT_INITIALIZED when there is no such user. */
+MUST_CHECK CK_RV user_read(struct store *store, struct keys *keys, const char *name,
+                           struct user *ret);
+MUST_CHECK CK_RV user_write(struct store *store, struct keys *keys, const struct user *user);
+
+#endif
