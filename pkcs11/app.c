@@ -133,7 +133,7 @@ void app_free(struct app *app)
     if (app == NULL)
         return;
     while (app->session_count > 0)
-        (void)app_session_close(app, app->sessions[0]->handle);
+        fail_unheeded(app_session_close(app, app->sessions[0]->handle));
     handles_free(app->handles);
     engine_free(app->engine);
     for (size_t i = 0; i < app->unix_group_count; i++)
@@ -323,7 +323,7 @@ void app_session_close_all(struct app *app, CK_SLOT_ID slot)
         (void)pthread_mutex_unlock(&app->lock);
         if (handle == 0)
             return;
-        (void)app_session_close(app, handle);
+        fail_unheeded(app_session_close(app, handle)); /* another thread was faster */
     }
 }
 

@@ -177,7 +177,7 @@ CK_RV call_leave(struct run *run, CK_RV rv)
         char kept[FAIL_REASON_MAX];
 
         (void)snprintf(kept, sizeof(kept), "%s", fail_reason());
-        (void)trail_checkpoint(trail);
+        fail_unheeded(trail_checkpoint(trail));
         (void)fail(rv, "%s", kept);
     }
     module_release();

@@ -219,7 +219,7 @@ void engine_free(struct engine *engine)
     /* A checkpoint that cannot be made now is made by whoever opens the log next: the records are
      * there. */
     if (engine->trail != NULL)
-        (void)trail_checkpoint(engine->trail);
+        fail_unheeded(trail_checkpoint(engine->trail));
     close_all(engine);
     engine_release(engine);
 }

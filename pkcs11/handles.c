@@ -289,7 +289,7 @@ static void end_session_object(struct app *app, struct held *held)
     if (held == NULL)
         return;
     if (held->object.has_hsm_key)
-        (void)hsm_destroy(engine_hsm(app->engine), &held->object.hsm_key);
+        fail_unheeded(hsm_destroy(engine_hsm(app->engine), &held->object.hsm_key));
     held_release(held);
 }
 
