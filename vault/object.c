@@ -2,7 +2,9 @@
 #include "vault/object.h"
 
 #include "vault/record.h"
+#include "vault/reset_int.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 /* The sealed record; hsm_key_id and attributes point elsewhere. */
@@ -267,6 +269,55 @@ CK_RV object_update(struct store *store, struct object *object)
         rv = store_leave(store, update_object(store, keys, object));
     if (rv != CKR_OK)
         object->generation = was;
+    return rv;
+}
+
+/* ---- all at once, for vault_reset() ---- */
+
+struct ids {
+    uint8_t (*list)[STORE_ID_LEN];
+    size_t count;
+};
+
+static CK_RV collect_id(void *ctx, const struct record *record, struct bytes content,
+                        bool *ret_more)
+{
+    struct ids *ids = ctx;
+    uint8_t(*list)[STORE_ID_LEN] = reallocarray(ids->list, ids->count + 1, STORE_ID_LEN);
+
+    (void)content;
+    if (list == NULL)
+        return fail_memory();
+    ids->list = list;
+    memcpy(list[ids->count++], record->id, STORE_ID_LEN);
+    *ret_more = true;
+    return CKR_OK;
+}
+
+static CK_RV delete_object(struct store *store, struct keys *keys, const uint8_t *id)
+{
+    struct object o = {.attrs = ATTRS_INIT};
+    CK_RV rv = read_object(store, keys, id, &o);
+
+    if (rv == CKR_OK) {
+        o.state = OBJECT_DELETED;
+        o.deleted_at = store_now(store);
+        o.updated = o.deleted_at;
+        rv = write_object(store, keys, &o, record_set);
+    }
+    object_release(&o);
+    return rv;
+}
+
+CK_RV object_delete_all(struct store *store, struct keys *keys)
+{
+    const struct record_query query = {.kind = RECORD_OBJECT};
+    struct ids ids = {.list = NULL};
+    CK_RV rv = record_walk(store, keys, &query, collect_id, &ids);
+
+    for (size_t i = 0; rv == CKR_OK && i < ids.count; i++)
+        rv = delete_object(store, keys, ids.list[i]);
+    free(ids.list);
     return rv;
 }
 

@@ -1,5 +1,6 @@
 /* Users of a vault: names, PIN hashes and counted failures, each a record under the vault's key.
  * See vault.h; logging in is in login.c. */
+#include "vault/reset_int.h"
 #include "vault/user_int.h"
 
 #include <stdlib.h>
@@ -306,6 +307,20 @@ static CK_RV remove_user(struct store *store, struct keys *keys, const char *nam
     if (rv == CKR_OK)
         rv = user_id(store, keys, name, id);
     return rv == CKR_OK ? record_remove(store, keys, RECORD_USER, id) : rv;
+}
+
+/* Reads the list first: a walk does not go with removing. */
+CK_RV user_remove_all(struct store *store, struct keys *keys, const char *but)
+{
+    const struct record_query query = {.kind = RECORD_USER};
+    struct list list = {.store = store};
+    CK_RV rv = record_walk(store, keys, &query, list_user, &list);
+
+    for (size_t i = 0; rv == CKR_OK && i < list.count; i++)
+        if (strcmp(list.infos[i].name, but) != 0)
+            rv = remove_user(store, keys, list.infos[i].name);
+    free(list.infos);
+    return rv;
 }
 
 CK_RV user_remove(struct store *store, const struct vault_info *vault, const char *name)

@@ -3,6 +3,7 @@
 #include "vault/vault.h"
 
 #include "vault/record.h"
+#include "vault/reset_int.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -460,4 +461,40 @@ CK_RV vault_set_policy(struct store *store, const struct vault_info *vault, stru
     return rv == CKR_OK
                ? store_leave(store, record_put(store, keys, RECORD_POLICY, policy_id, text))
                : rv;
+}
+
+/* ---- as new ---- */
+
+static CK_RV write_reset(struct store *store, struct keys *keys, const struct vault_info *vault,
+                         const char *new_name)
+{
+    struct vault_info now;
+    struct record record;
+    CK_RV rv = read_vault(store, vault->id, &record, &now);
+
+    if (rv == CKR_OK && strcmp(new_name, now.name) != 0)
+        rv = check_name_is_free(store, new_name);
+    if (rv == CKR_OK)
+        rv = object_delete_all(store, keys);
+    if (rv == CKR_OK)
+        rv = user_remove_all(store, keys, "so");
+    if (rv == CKR_OK)
+        rv = record_put(store, keys, RECORD_POLICY, policy_id, BYTES_NONE);
+    if (rv != CKR_OK)
+        return rv;
+    memset(now.name, 0, sizeof(now.name));
+    (void)memccpy(now.name, new_name, '\0', sizeof(now.name));
+    memset(now.default_user, 0, sizeof(now.default_user));
+    return put_record(store, &now, &record, false);
+}
+
+CK_RV vault_reset(struct store *store, const struct vault_info *vault, const char *new_name)
+{
+    struct keys *keys = NULL;
+    CK_RV rv;
+
+    if (!vault_name_is_valid(new_name))
+        return fail_argument("the vault's new name");
+    rv = store_enter(store, vault->id, STORE_WRITE, &keys);
+    return rv == CKR_OK ? store_leave(store, write_reset(store, keys, vault, new_name)) : rv;
 }

@@ -57,8 +57,9 @@ MUST_CHECK CK_RV vault_update(struct store *store, const struct vault_info *info
                               const char *new_name);
 
 /*
- * The vault as new, in one transaction: every object deleted (state OBJECT_DELETED, recoverable as after any deletion), every user but "so"
- * removed, no default user, policy emptied, renamed to new_name. CKR_ACTION_PROHIBITED when another vault has that name.
+ * The vault as new, in one transaction: every object deleted (state OBJECT_DELETED, recoverable as
+ * after any deletion), every user but "so" removed, no default user, policy emptied, renamed to
+ * new_name. CKR_ACTION_PROHIBITED when another vault has that name.
  */
 MUST_CHECK CK_RV vault_reset(struct store *store, const struct vault_info *vault,
                              const char *new_name);
