@@ -25,6 +25,13 @@ typedef struct CK_INTERFACE {
 typedef CK_INTERFACE *CK_INTERFACE_PTR;
 typedef CK_INTERFACE_PTR *CK_INTERFACE_PTR_PTR;
 #define CKF_INTERFACE_FORK_SAFE 1UL
+
+/* 3.0, sections 5.4.5 and 5.4.6. */
+#pragma GCC visibility push(default)
+CK_RV C_GetInterfaceList(CK_INTERFACE_PTR list, CK_ULONG_PTR count);
+CK_RV C_GetInterface(CK_UTF8CHAR_PTR name, CK_VERSION_PTR version, CK_INTERFACE_PTR_PTR interface,
+                     CK_FLAGS flags);
+#pragma GCC visibility pop
 #endif
 
 /* 3.0, section 4.4: every object has one, assigned by the token. */

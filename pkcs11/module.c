@@ -274,9 +274,11 @@ CK_RV C_GetFunctionList(CK_FUNCTION_LIST_PTR_PTR list)
 
 /* 3.0, 5.4.5: interfaces, ours first for those who ask for it by name; the default is the
  * standard's. */
+static CK_UTF8CHAR standard_name[] = "PKCS 11";
+static CK_UTF8CHAR our_name[] = KEYWARD_INTERFACE;
 static CK_INTERFACE interfaces[] = {
-    {(CK_UTF8CHAR *)"PKCS 11", &functions, 0},
-    {(CK_UTF8CHAR *)KEYWARD_INTERFACE, (void *)(uintptr_t)&module_admin_functions, 0},
+    {standard_name, &functions, 0},
+    {our_name, &module_admin_functions, 0},
 };
 
 #define INTERFACES (sizeof(interfaces) / sizeof(*interfaces))

@@ -17,6 +17,6 @@ void module_release(void);
 char *module_worker_path(void);
 
 /* The vendor interface's function list (pkcs11/admin.c). */
-extern const struct keyward_functions module_admin_functions;
+extern struct keyward_functions module_admin_functions;
 
 #endif
