@@ -141,7 +141,7 @@ CK_RV birth_handle(struct run *run, struct object *object, CK_OBJECT_HANDLE *ret
         return handles_token(run->app, run->vault.slot, object->id, ret);
     rv = handles_session(run->app, run->session, object, ret);
     if (rv != CKR_OK && has_key)
-        (void)hsm_destroy(run_hsm(run), &key);
+        fail_unheeded(hsm_destroy(run_hsm(run), &key)); /* it ends with its session anyway */
     return rv;
 }
 

@@ -245,7 +245,7 @@ static CK_RV make(struct birth *b)
 
         /* The first failure is the one to tell of; a key that stays is found by its id. */
         memcpy(reason, fail_reason(), strlen(fail_reason()) + 1);
-        (void)hsm_destroy(run_hsm(b->run), &b->spec.key);
+        fail_unheeded(hsm_destroy(run_hsm(b->run), &b->spec.key));
         return fail(rv, "%s", reason);
     }
     return CKR_OK;
