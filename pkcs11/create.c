@@ -131,19 +131,20 @@ static const struct class_row classes[] = {
     {CKO_DATA, false, ACTION_SET_SECRET, fill_nothing},
 };
 
-static CK_RV find_class(const CK_ATTRIBUTE *template, CK_ULONG count, const struct class_row **ret)
+static const struct class_row *find_class(CK_OBJECT_CLASS cls)
 {
-    CK_OBJECT_CLASS cls;
+    for (size_t i = 0; i < sizeof(classes) / sizeof(*classes); i++)
+        if (classes[i].cls == cls)
+            return &classes[i];
+    return NULL;
+}
+
+static CK_RV fail_class(const CK_ATTRIBUTE *template, CK_ULONG count)
+{
+    CK_OBJECT_CLASS cls = template_ulong(template, count, CKA_CLASS, CK_UNAVAILABLE_INFORMATION);
 
     if (template_get(template, count, CKA_CLASS) == NULL)
         return fail(CKR_TEMPLATE_INCOMPLETE, "the template has no CKA_CLASS: add it");
-    cls = template_ulong(template, count, CKA_CLASS, CK_UNAVAILABLE_INFORMATION);
-    for (size_t i = 0; i < sizeof(classes) / sizeof(*classes); i++) {
-        if (classes[i].cls == cls) {
-            *ret = &classes[i];
-            return CKR_OK;
-        }
-    }
     if (cls == CKO_PRIVATE_KEY || cls == CKO_SECRET_KEY)
         return fail(CKR_ATTRIBUTE_VALUE_INVALID,
                     "import of private and secret keys is not available yet: generate the key");
@@ -199,14 +200,16 @@ static CK_RV bring_in(struct run *run, const struct class_row *row, struct objec
 CK_RV create_object(struct run *run, const CK_ATTRIBUTE *template, CK_ULONG count,
                     struct object *ret)
 {
-    const struct class_row *row = NULL;
+    const struct class_row *row;
     struct object object = {0};
     CK_RV rv = template_scan(template, count);
 
-    if (rv == CKR_OK)
-        rv = find_class(template, count, &row);
-    if (rv == CKR_OK)
-        rv = fill(run, row, template, count, &object);
+    if (rv != CKR_OK)
+        return rv;
+    row = find_class(template_ulong(template, count, CKA_CLASS, CK_UNAVAILABLE_INFORMATION));
+    if (row == NULL)
+        return fail_class(template, count);
+    rv = fill(run, row, template, count, &object);
     if (rv == CKR_OK)
         rv = bring_in(run, row, &object);
     if (rv != CKR_OK) {
