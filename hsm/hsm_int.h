@@ -24,10 +24,10 @@ struct hsm_driver {
     CK_RV (*find)(void *device, const struct hsm_key *key, bool *ret_found);
     CK_RV (*destroy)(void *device, const struct hsm_key *key);
     CK_RV (*random)(void *device, uint8_t *out, size_t len);
-    CK_RV (*run)
+    CK_RV(*run)
     (void *device, enum hsm_use use, const struct hsm_key *key, const CK_MECHANISM *mechanism,
      struct bytes in, struct bytes signature, struct buf *out);
-    CK_RV (*begin)
+    CK_RV(*begin)
     (void *device, enum hsm_use use, const struct hsm_key *key, const CK_MECHANISM *mechanism,
      void **ret_op);
     CK_RV (*update)(void *op, struct bytes in, struct buf *out);

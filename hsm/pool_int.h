@@ -3,8 +3,8 @@
 #define KEYWARD_HSM_POOL_INT_H
 
 #include "hsm/channel.h"
-#include "hsm/pool.h"
 #include "hsm/launch.h"
+#include "hsm/pool.h"
 
 #include <pthread.h>
 

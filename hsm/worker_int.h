@@ -34,7 +34,7 @@ struct device {
 
     pthread_mutex_t mutex; /* guards keeper, and makes logins one at a time */
     CK_SESSION_HANDLE
-        keeper; /* holds the login, owns session keys; open as long as the worker lives */
+    keeper; /* holds the login, owns session keys; open as long as the worker lives */
     atomic_uint_fast64_t relogins;
     atomic_bool pin_refused; /* never goes back to false */
 

@@ -143,19 +143,25 @@ static CK_RV begin_with(struct lane *l, const struct wire_request *q, CK_MECHANI
 #define PKCS1_OVERHEAD 11
 
 /*
- * SoftHSM has one word, "general error", for data too long to be padded. Looked up only after a
+ * SoftHSM has one word, "general error", for RSA data of a wrong length. Looked up only after a
  * failure: the modulus costs a call.
  */
-static bool is_too_long(const struct lane *l, const struct wire_request *q)
+static CK_RV length_error(const struct lane *l, const struct wire_request *q, CK_RV rv)
 {
     struct device *d = l->device;
     CK_ATTRIBUTE modulus = {CKA_MODULUS, NULL, 0};
     CK_OBJECT_HANDLE key;
 
-    return q->use == HSM_SIGN && q->mechanism.mechanism == CKM_RSA_PKCS &&
-           keys_find(d, l->session, &q->spec.key, &key) == CKR_OK &&
-           d->p11->C_GetAttributeValue(l->session, key, &modulus, 1) == CKR_OK &&
-           q->in.len + PKCS1_OVERHEAD > modulus.ulValueLen;
+    if (rv != CKR_GENERAL_ERROR || q->spec.key.type != CKK_RSA ||
+        keys_find(d, l->session, &q->spec.key, &key) != CKR_OK ||
+        d->p11->C_GetAttributeValue(l->session, key, &modulus, 1) != CKR_OK)
+        return rv;
+    if (q->use == HSM_DECRYPT && q->in.len != modulus.ulValueLen)
+        return CKR_ENCRYPTED_DATA_LEN_RANGE;
+    if (q->use == HSM_SIGN && q->mechanism.mechanism == CKM_RSA_PKCS &&
+        q->in.len + PKCS1_OVERHEAD > modulus.ulValueLen)
+        return CKR_DATA_LEN_RANGE;
+    return rv;
 }
 
 static CK_RV run_with(struct lane *l, const struct wire_request *q, CK_MECHANISM *mechanism)
@@ -172,16 +178,9 @@ static CK_RV run_with(struct lane *l, const struct wire_request *q, CK_MECHANISM
         rv = collect(l, calls.whole, NULL, q->in, q->in.len + ROOM_BEYOND);
     if (rv == CKR_OK)
         return rv;
-    if (rv == CKR_GENERAL_ERROR && is_too_long(l, q))
-        rv = CKR_DATA_LEN_RANGE;
+    rv = length_error(l, q, rv);
     lane_drop_session(l);
     return device_fail(calls.whole_name, rv);
-}
-
-static bool is_refused_oaep(const struct wire_request *q, CK_RV rv)
-{
-    return q->use == HSM_DECRYPT && q->mechanism.mechanism == CKM_RSA_PKCS_OAEP &&
-           (rv == CKR_MECHANISM_PARAM_INVALID || rv == CKR_MECHANISM_INVALID);
 }
 
 /* The HSM does the RSA, we undo the padding. */
@@ -207,12 +206,30 @@ static CK_RV run_oaep(struct lane *l, const struct wire_request *q)
     return rv;
 }
 
+static bool is_refusal(CK_RV rv)
+{
+    return rv == CKR_MECHANISM_PARAM_INVALID || rv == CKR_MECHANISM_INVALID;
+}
+
+/*
+ * What the HSM can do itself is left to it, except labels: SoftHSM accepts one and ignores it,
+ * which would decrypt what was bound to another purpose.
+ */
 CK_RV use_run(struct lane *l, const struct wire_request *q)
 {
     CK_MECHANISM mechanism = q->mechanism;
-    CK_RV rv = run_with(l, q, &mechanism);
+    const CK_RSA_PKCS_OAEP_PARAMS *oaep = mechanism.pParameter;
+    bool undo = q->use == HSM_DECRYPT && mechanism.mechanism == CKM_RSA_PKCS_OAEP;
+    CK_RV rv;
 
-    return is_refused_oaep(q, rv) ? run_oaep(l, q) : rv;
+    if (!undo)
+        return run_with(l, q, &mechanism);
+    if (oaep->ulSourceDataLen > 0) {
+        rv = run_oaep(l, q);
+        return is_refusal(rv) ? run_with(l, q, &mechanism) : rv;
+    }
+    rv = run_with(l, q, &mechanism);
+    return is_refusal(rv) ? run_oaep(l, q) : rv;
 }
 
 CK_RV use_begin(struct lane *l, const struct wire_request *q)
