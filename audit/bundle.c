@@ -69,7 +69,7 @@ bool bundle_is_remains(struct bytes data, uint64_t seq)
         ((size_t)data.data[0] << 8 | data.data[1]) > EVENT_JSON_MAX)
         return false;
     memcpy(begin, seq_member, SEQ_LEN);
-    len += json_digits(seq, begin + len);
+    len += event_put_digits(seq, begin + len);
     begin[len++] = ',';
     data.data += BUNDLE_PREFIX;
     data.len -= BUNDLE_PREFIX;

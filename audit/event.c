@@ -28,19 +28,19 @@ static void put_text(struct buf *out, struct bytes member, const char *text, siz
     if (text == NULL || text[0] == '\0')
         return;
     buf_put_bytes(out, member);
-    json_string(out, text, limit);
+    event_put_string(out, text, limit);
 }
 
 static void put_unsigned(struct buf *out, struct bytes member, uint64_t n)
 {
     buf_put_bytes(out, member);
-    json_unsigned(out, n);
+    event_put_unsigned(out, n);
 }
 
 static void put_signed(struct buf *out, struct bytes member, int64_t n)
 {
     buf_put_bytes(out, member);
-    json_signed(out, n);
+    event_put_signed(out, n);
 }
 
 static void put_phase(struct buf *out, const struct event *e)
@@ -116,7 +116,7 @@ size_t event_head(uint64_t seq, int64_t realtime_ns, char out[static EVENT_HEAD_
     size_t n;
 
     memcpy(out, before, len);
-    len += json_digits(seq, out + len);
+    len += event_put_digits(seq, out + len);
     memcpy(out + len, between, sizeof(between) - 1);
     len += sizeof(between) - 1;
     clock_format(realtime_ns, time);

@@ -141,7 +141,7 @@ static bool put_unit(struct cut *c, const unsigned char **s)
     return run <= room;
 }
 
-void json_string(struct buf *out, const char *text, size_t limit)
+void event_put_string(struct buf *out, const char *text, size_t limit)
 {
     const unsigned char *s = (const unsigned char *)text;
     struct cut c = {.out = out, .limit = limit};
@@ -158,7 +158,7 @@ void json_string(struct buf *out, const char *text, size_t limit)
     buf_putc(out, '"');
 }
 
-size_t json_digits(uint64_t n, char out[static JSON_DIGITS_MAX])
+size_t event_put_digits(uint64_t n, char out[static JSON_DIGITS_MAX])
 {
     char reversed[JSON_DIGITS_MAX];
     size_t len = 0;
@@ -172,16 +172,16 @@ size_t json_digits(uint64_t n, char out[static JSON_DIGITS_MAX])
     return len;
 }
 
-void json_unsigned(struct buf *out, uint64_t n)
+void event_put_unsigned(struct buf *out, uint64_t n)
 {
     char digits[JSON_DIGITS_MAX];
 
-    buf_put(out, digits, json_digits(n, digits));
+    buf_put(out, digits, event_put_digits(n, digits));
 }
 
-void json_signed(struct buf *out, int64_t n)
+void event_put_signed(struct buf *out, int64_t n)
 {
     if (n < 0)
         buf_putc(out, '-');
-    json_unsigned(out, n < 0 ? 0 - (uint64_t)n : (uint64_t)n);
+    event_put_unsigned(out, n < 0 ? 0 - (uint64_t)n : (uint64_t)n);
 }

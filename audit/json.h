@@ -13,12 +13,12 @@
  * is cut between characters and ends in "...". Control characters (C0, DEL, C1) are escaped; a byte
  * that is not UTF-8 becomes U+FFFD. limit is at least 16.
  */
-void json_string(struct buf *out, const char *text, size_t limit);
-void json_unsigned(struct buf *out, uint64_t n);
-void json_signed(struct buf *out, int64_t n);
+void event_put_string(struct buf *out, const char *text, size_t limit);
+void event_put_unsigned(struct buf *out, uint64_t n);
+void event_put_signed(struct buf *out, int64_t n);
 
 /* Digits of n into out, not terminated; returns how many. */
 #define JSON_DIGITS_MAX 20
-size_t json_digits(uint64_t n, char out[static JSON_DIGITS_MAX]);
+size_t event_put_digits(uint64_t n, char out[static JSON_DIGITS_MAX]);
 
 #endif

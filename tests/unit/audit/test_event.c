@@ -112,7 +112,7 @@ START_TEST(text_is_escaped_into_valid_utf8)
 {
     struct buf out = BUF_INIT(256);
 
-    json_string(&out, escapes[_i].text, 128);
+    event_put_string(&out, escapes[_i].text, 128);
     ck_assert_str_eq(buf_str(&out), escapes[_i].json);
     buf_release(&out);
 }
@@ -140,7 +140,7 @@ START_TEST(overlong_text_is_cut_between_characters)
 {
     struct buf out = BUF_INIT(256);
 
-    json_string(&out, cuts[_i].text, 16);
+    event_put_string(&out, cuts[_i].text, 16);
     ck_assert_str_eq(buf_str(&out), cuts[_i].json);
     buf_release(&out);
 }
@@ -183,11 +183,11 @@ START_TEST(numbers_are_written_whole)
 {
     struct buf out = BUF_INIT(256);
 
-    json_unsigned(&out, UINT64_MAX);
+    event_put_unsigned(&out, UINT64_MAX);
     buf_putc(&out, ' ');
-    json_signed(&out, INT64_MIN);
+    event_put_signed(&out, INT64_MIN);
     buf_putc(&out, ' ');
-    json_signed(&out, 0);
+    event_put_signed(&out, 0);
     ck_assert_str_eq(buf_str(&out), "18446744073709551615 -9223372036854775808 0");
     buf_release(&out);
 }
