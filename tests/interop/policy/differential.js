@@ -1,0 +1,312 @@
+/*
+ * Differential test: random policies, entities and requests, asked of keyward's engine (the decide program) and of Cedar's own
+ * (npm @cedar-policy/cedar-wasm). They must agree on the decision and the reasons; where Cedar reports an error, keyward must deny.
+ * A second part mangles the texts: whatever keyward accepts, Cedar must accept (keyward's language is a subset).
+ *
+ * node differential.js DECIDE WORKDIR     environment: POLICY_DIFF_CASES (2000), POLICY_DIFF_SEED (random, printed)
+ * Exit: 0, 1 on a difference (case kept in WORKDIR), 77 when Cedar cannot be installed.
+ */
+'use strict';
+const fs = require('fs');
+const path = require('path');
+const { spawnSync } = require('child_process');
+
+const PACKAGE = '@cedar-policy/cedar-wasm';
+const VERSION = '4.13.0';
+const [decide, workdir] = process.argv.slice(2).map((p) => path.resolve(p));
+const CASES = Number(process.env.POLICY_DIFF_CASES || 2000);
+const SEED = Number(process.env.POLICY_DIFF_SEED || Math.floor(Math.random() * 2 ** 31));
+
+function loadCedar() {
+  const home = path.join(workdir, 'npm');
+  const entry = path.join(home, 'node_modules', PACKAGE, 'nodejs');
+  if (!fs.existsSync(entry)) {
+    fs.mkdirSync(home, { recursive: true });
+    const npm = spawnSync('npm', ['install', '--prefix', home, '--no-audit', '--no-fund',
+      `${PACKAGE}@${VERSION}`], { timeout: 40000, encoding: 'utf8' });
+    if (npm.status !== 0) {
+      console.log(`skipped: npm cannot install ${PACKAGE}: ${(npm.stderr || String(npm.error)).split('\n')[0]}`);
+      process.exit(77);
+    }
+  }
+  return require(entry);
+}
+
+/* ---- randomness ---- */
+
+let state = SEED >>> 0;
+function random() { // mulberry32
+  state = (state + 0x6D2B79F5) >>> 0;
+  let t = state;
+  t = Math.imul(t ^ (t >>> 15), t | 1);
+  t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
+  return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
+}
+const below = (n) => Math.floor(random() * n);
+const pick = (list) => list[below(list.length)];
+const chance = (p) => random() < p;
+const some = (max, make) => Array.from({ length: below(max + 1) }, make);
+
+/* ---- the universe: few names, so that they meet ---- */
+
+const TYPES = ['User', 'Group', 'Key', 'Vault', 'Ns::Thing'];
+const IDS = ['a', 'b', 'c', 'd e', 'é"\\'];
+const ACTIONS = ['read', 'sign', 'use', 'all'];
+const ATTRS = ['n', 's', 'flag', 'owner', 'set', 'rec', 'odd name', 'zz'];
+const STRINGS = ['', 'a', 'ab', 'abc', 'a*c', 'é', 'CKM_RSA', 'CKM_ECDSA_SHA256', 'x\ny', '\\', 'aab', '\u{1F600}'];
+const LONGS = ['0', '1', '2', '3', '7', '-1', '-7', '9223372036854775807', '-9223372036854775808', '--3', '- 2', '---9223372036854775808'];
+
+function quote(s) {
+  let out = '"';
+  for (const c of s) {
+    if (c === '"' || c === '\\') out += '\\' + c;
+    else if (c === '\n') out += pick(['\\n', '\n', '\\x0a', '\\u{a}']);
+    else if (c === '\0') out += '\\0';
+    else if (c > '~' && chance(0.5)) out += `\\u{${c.codePointAt(0).toString(16)}}`;
+    else if (chance(0.03) && c.charCodeAt(0) < 128) out += '\\x' + c.charCodeAt(0).toString(16).padStart(2, '0');
+    else out += c;
+  }
+  return out + '"';
+}
+const uid = (type) => `${type || pick(TYPES)}::${quote(pick(IDS))}`;
+const actionUid = () => `Action::${quote(pick(ACTIONS))}`;
+const isName = (s) => /^[a-zA-Z_]\w*$/.test(s);
+
+/* ---- expressions of a wanted type, wrong now and then ---- */
+
+const KINDS = ['bool', 'long', 'string', 'entity', 'set', 'record'];
+
+function attribute(depth) {
+  const object = chance(0.6) ? pick(['context', 'principal', 'resource']) : pick([uid(), () => expression('entity', depth), () => expression('record', depth)]);
+  const text = typeof object === 'function' ? `(${object()})` : object;
+  const name = pick(ATTRS);
+  return isName(name) && chance(0.8) ? `${text}.${name}` : `${text}[${quote(name)}]`;
+}
+
+const ATTR_OF = { bool: ['flag'], long: ['n'], string: ['s', 'odd name'], entity: ['owner'], set: ['set'], record: ['rec'] };
+function typedAttribute(kind) {
+  const name = chance(0.92) ? pick(ATTR_OF[kind]) : pick(ATTRS);
+  const object = pick(['context', 'context', 'context', 'principal', 'resource', 'context.rec', uid()]);
+  return isName(name) && chance(0.8) ? `${object}.${name}` : `${object}[${quote(name)}]`;
+}
+
+function hasPath() {
+  if (chance(0.3)) return quote(pick(ATTRS));
+  const names = ATTRS.filter(isName);
+  return [pick(names), ...some(2, () => pick(names))].join('.');
+}
+
+function pattern() {
+  return '"' + some(4, () => pick(['*', '*', '\\*', 'a', 'b', 'CKM_', 'é', '\\u{2a}', 'c', '\\\\'])).join('') + '"';
+}
+
+const LEAVES = {
+  bool: () => pick(['true', 'false']),
+  long: () => pick(LONGS),
+  string: () => quote(pick(STRINGS)),
+  entity: () => pick(['principal', 'resource', 'action', uid(), actionUid()]),
+  set: () => '[' + some(3, () => pick([LEAVES.long, LEAVES.long, LEAVES.string, LEAVES.entity])()).join(', ') + ']',
+  record: () => pick(['context', '{}', `{n: ${pick(LONGS)}, "s": ${quote(pick(STRINGS))}}`, `{rec: {flag: true}, n: 1,}`]),
+};
+
+const INNER = {
+  bool: [
+    (d) => `(${e('bool', d)} && ${e('bool', d)})`,
+    (d) => `(${e('bool', d)} && ${e('bool', d)} && ${e('bool', d)})`,
+    (d) => `(${e('bool', d)} || ${e('bool', d)})`,
+    (d) => `(${e('bool', d)} || ${e('bool', d)} && ${e('bool', d)})`,
+    (d) => `!(${e('bool', d)})`,
+    (d) => `!!(${e('bool', d)})`,
+    (d) => { const k = pick(KINDS); return `(${e(k, d)} ${pick(['==', '!='])} ${e(chance(0.85) ? k : pick(KINDS), d)})`; },
+    (d) => `(${e('long', d)} ${pick(['<', '<=', '>', '>=', '==', '!='])} ${e('long', d)})`,
+    (d) => `(${e('entity', d)} in ${e(chance(0.7) ? 'entity' : 'set', d)})`,
+    (d) => `(${e('entity', d)} in [${some(3, () => e(chance(0.95) ? 'entity' : 'long', d)).join(', ')}])`,
+    (d) => `(${e(pick(['entity', 'record']), d)} has ${hasPath()})`,
+    () => `(${pick(['principal', 'resource', 'context', 'context.rec'])} has ${hasPath()})`,
+    (d) => `(${e('string', d)} like ${pattern()})`,
+    (d) => `(${e('entity', d)} is ${pick(TYPES)})`,
+    (d) => `(${e('entity', d)} is ${pick(TYPES)} in ${e(chance(0.8) ? 'entity' : 'set', d)})`,
+    (d) => `(${e('set', d)}).contains(${e(pick(KINDS), d)})`,
+    (d) => `(${e('set', d)}).containsAll(${e('set', d)})`,
+    (d) => `(${e('set', d)}).containsAny(${e('set', d)})`,
+    (d) => `(${e('set', d)}).isEmpty()`,
+    (d) => `(if ${e('bool', d)} then ${e('bool', d)} else ${e('bool', d)})`,
+    () => { const a = pick(ATTRS.filter(isName)); const o = pick(['context', 'principal', 'resource']); return `(${o} has ${a} && ${o}.${a} == ${e(pick(KINDS), 1)})`; },
+  ],
+  long: [(d) => `-(${e('long', d)})`, (d) => `--(${e('long', d)})`, (d) => `(if ${e('bool', d)} then ${e('long', d)} else ${e('long', d)})`],
+  string: [(d) => `(if ${e('bool', d)} then ${e('string', d)} else ${e('string', d)})`],
+  entity: [(d) => `(if ${e('bool', d)} then ${e('entity', d)} else ${e('entity', d)})`],
+  set: [(d) => '[' + some(4, () => e(pick(KINDS), d)).join(', ') + ']', (d) => `[${e('set', d)}, ${e('set', d)}]`],
+  record: [(d) => `{n: ${e('long', d)}, rec: ${e('record', d)}, "odd name": ${e('string', d)}}`, (d) => `{flag: ${e('bool', d)}}`, (d) => `{z: ${e('set', d)}, a: ${e('set', d)}}.${pick(['z', 'a', 'b'])}`],
+};
+
+function expression(kind, depth) {
+  if (chance(0.03)) kind = pick(KINDS);
+  if (depth <= 0 || chance(0.15)) return LEAVES[kind]();
+  if (chance(0.3)) return typedAttribute(kind);
+  if (chance(0.02)) return attribute(depth - 1);
+  return pick(INNER[kind])(depth - 1);
+}
+function e(kind, depth) { return expression(kind, depth); }
+
+/* ---- policies ---- */
+
+function party(variable) {
+  const r = random();
+  if (r < 0.7) return variable;
+  if (r < 0.77) return `${variable} == ${uid()}`;
+  if (r < 0.84) return `${variable} in ${uid()}`;
+  if (r < 0.95) return `${variable} is ${pick(TYPES)}`;
+  return `${variable} is ${pick(TYPES)} in ${uid()}`;
+}
+function actionScope() {
+  const r = random();
+  if (r < 0.7) return 'action';
+  if (r < 0.8) return `action == ${actionUid()}`;
+  if (r < 0.9) return `action in ${actionUid()}`;
+  return `action in [${some(3, actionUid).join(', ')}]`;
+}
+function policy() {
+  const annotations = some(2, () => pick(['@note("x")', '@audit', '@if("y")']));
+  const conditions = some(2, () => `${pick(['when', 'when', 'unless'])} { ${expression('bool', 1 + below(4))} }`);
+  return `${[...new Set(annotations)].join('\n')}\n${chance(0.65) ? 'permit' : 'forbid'} (${party('principal')}, ${actionScope()}, ${party('resource')}) ${conditions.join('\n')};`
+    + (chance(0.2) ? ' // a comment' : '');
+}
+const policies = () => Array.from({ length: 1 + below(6) }, policy).join('\n') + '\n';
+
+/* ---- entities and requests ---- */
+
+const jsonUid = (type) => ({ type: type || pick(TYPES), id: pick(IDS) });
+function jsonValue(kind, depth) {
+  switch (kind) {
+    case 'bool': return chance(0.5);
+    case 'long': return below(10) - 3;
+    case 'string': return pick(STRINGS);
+    case 'entity': return { __entity: jsonUid() };
+    case 'set': return some(3, () => jsonValue(depth > 0 ? pick(KINDS) : pick(['long', 'string', 'entity']), depth - 1));
+    default: return jsonRecord(depth - 1);
+  }
+}
+function jsonRecord(depth) {
+  const out = {};
+  for (const name of ATTRS) {
+    if (!chance(depth >= 1 ? 0.75 : 0.5)) continue;
+    const kind = chance(0.93) ? Object.keys(ATTR_OF).find((k) => ATTR_OF[k].includes(name)) || 'long' : pick(KINDS);
+    if (depth > 0 || (kind !== 'record' && kind !== 'set')) out[name] = jsonValue(kind, depth - 1);
+  }
+  return out;
+}
+function entities() {
+  const all = [];
+  for (const type of TYPES) for (const id of IDS) all.push({ type, id });
+  const listed = all.filter(() => chance(0.7));
+  const out = listed.map((u, i) => ({
+    uid: u,
+    attrs: chance(0.8) ? jsonRecord(2) : {},
+    // Only towards the end of the list, so that there is no cycle (which Cedar refuses).
+    parents: some(2, () => chance(0.9) && i + 1 < listed.length ? listed[i + 1 + below(listed.length - i - 1)] : { type: 'Nowhere', id: 'x' }),
+  }));
+  out.push({ uid: { type: 'Action', id: 'read' }, attrs: {}, parents: [{ type: 'Action', id: 'use' }] });
+  out.push({ uid: { type: 'Action', id: 'use' }, attrs: {}, parents: [{ type: 'Action', id: 'all' }] });
+  return out;
+}
+const request = () => ({
+  principal: jsonUid(), action: { type: 'Action', id: pick(ACTIONS) }, resource: jsonUid(), context: chance(0.9) ? jsonRecord(3) : {},
+});
+
+/* ---- asking ---- */
+
+function ask(files) {
+  const names = { policies: 'policies.cedar', entities: 'entities.json', requests: 'requests.jsonl' };
+  const args = [];
+  for (const key of Object.keys(names)) {
+    const file = path.join(workdir, names[key]);
+    fs.writeFileSync(file, files[key]);
+    args.push(`--${key}`, file);
+  }
+  return spawnSync(decide, args, { encoding: 'utf8', maxBuffer: 1 << 26 });
+}
+
+function differs(text, what) {
+  console.log(`DIFFERENCE (seed ${SEED}): ${what}\n${text}`);
+  process.exitCode = 1;
+}
+
+const counts = { allow: 0, deny: 0, errors: 0, skipped: 0 };
+
+function compare(cedar, text, list, ask1, ours) {
+  const theirs = cedar.isAuthorized({ ...ask1, policies: { staticPolicies: text }, entities: list });
+  if (theirs.type !== 'success') {
+    counts.skipped++;
+    return differs(text, `Cedar cannot answer: ${JSON.stringify(theirs.errors)}`);
+  }
+  const { decision, diagnostics } = theirs.response;
+  const show = () => `keyward ${JSON.stringify(ours)}, Cedar ${JSON.stringify(theirs.response)}\nrequest ${JSON.stringify(ask1)}\nentities ${JSON.stringify(list)}`;
+  const sorted = (a) => [...a].sort().join();
+  if (sorted(diagnostics.errors.map((x) => x.policyId)) !== sorted(ours.errors)) return differs(text, show());
+  if (diagnostics.errors.length > 0) {
+    counts.errors++;
+    if (ours.decision !== 'deny') differs(text, show());
+    // A forbid that held stays the reason; else the policies that erred are.
+    const reasons = decision === 'deny' && diagnostics.reason.length > 0 ? diagnostics.reason : ours.errors;
+    if (sorted(reasons) !== sorted(ours.reasons)) differs(text, show());
+    return undefined;
+  }
+  counts[decision]++;
+  if (decision !== ours.decision || sorted(diagnostics.reason) !== sorted(ours.reasons)) differs(text, show());
+  return undefined;
+}
+
+function decideAlike(cedar) {
+  const PER_WORLD = 20;
+  for (let done = 0; done < CASES && !process.exitCode; done += PER_WORLD) {
+    const text = policies();
+    const list = entities();
+    const requests = Array.from({ length: PER_WORLD }, request);
+    const result = ask({ policies: text, entities: JSON.stringify(list), requests: requests.map((r) => JSON.stringify(r)).join('\n') });
+    if (result.status !== 0) return differs(text, `keyward: ${result.status} ${result.signal} ${result.stderr}`);
+    const lines = result.stdout.trim().split('\n').map((l) => JSON.parse(l));
+    requests.forEach((r, i) => compare(cedar, text, list, r, lines[i]));
+  }
+  return undefined;
+}
+
+/* ---- mangled texts ---- */
+
+const CRUMBS = ['(', ')', '{', '}', '[', ']', ',', ';', ':', '::', '.', '"', '\\', '==', '=', '!', '-', '&&', '||', '<', 'in', 'is', 'has', 'like', 'if',
+  'then', 'else', 'true', 'principal', 'action', '9223372036854775808', '1', '@', '@id', '?principal', '//', '\n', '"a"', 'User', '*', '+', '__cedar', 'when', 'unless', 'é', '\r', '\u00a0', '/', '#', '\\u{d800}', 'ip("1.1.1.1")'];
+
+function mangle(text) {
+  for (let n = 1 + below(3); n > 0; n--) {
+    const at = below(text.length);
+    const cut = pick([0, 0, 1, 1, 3, 10]);
+    text = text.slice(0, at) + (chance(0.6) ? pick(CRUMBS) : '') + text.slice(at + cut);
+  }
+  return text;
+}
+
+function acceptNoMore(cedar) {
+  let accepted = 0;
+  let refused = 0;
+  for (let i = 0; i < CASES / 4 && !process.exitCode; i++) {
+    const text = mangle(policies());
+    const result = ask({ policies: text, entities: '[]', requests: '' });
+    if (result.status !== 0 && result.status !== 2) return differs(text, `keyward: ${result.status} ${result.signal} ${result.stderr}`);
+    if (result.status === 2 && !/:\d+:\d+: ./.test(result.stderr)) return differs(text, `no place in: ${result.stderr}`);
+    if (result.status === 2) {
+      refused++;
+      continue;
+    }
+    accepted++;
+    const theirs = cedar.checkParsePolicySet({ staticPolicies: text });
+    if (theirs.type !== 'success') return differs(text, `keyward accepts it, Cedar says ${JSON.stringify(theirs.errors)}`);
+  }
+  console.log(`mangled texts: ${accepted} accepted by both, ${refused} refused by keyward`);
+  return undefined;
+}
+
+const cedar = loadCedar();
+console.log(`seed ${SEED}, ${CASES} cases, Cedar ${cedar.getCedarVersion()}`);
+decideAlike(cedar);
+acceptNoMore(cedar);
+console.log(JSON.stringify(counts));
