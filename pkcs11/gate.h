@@ -98,4 +98,26 @@ MUST_CHECK CK_RV gate_note(struct run *run, enum action action, const char *user
  * when it could not be written. */
 MUST_CHECK CK_RV gate_finish(struct run *run, CK_RV rv);
 
+/* ---- the same question, put for somebody else (gate_explain.c) ---- */
+
+struct explain {
+    struct ask ask;
+    struct policy_uid principal;
+    const struct policy_uid *groups; /* its ancestors */
+    size_t group_count;
+    const struct policy_field *context; /* in place of what an application's call would have */
+    size_t context_count;
+};
+
+struct explained {
+    const struct policy *policy; /* NULL: the policy cannot be read, everything is denied */
+    const struct policy_verdict *verdict;
+    bool needs_login; /* the policy allows it, but a private object is hidden until C_Login */
+};
+
+/* Decides under the rules in force and tells; everything told is borrowed during the call. Nothing
+ * is recorded or granted. */
+MUST_CHECK CK_RV gate_explain(struct run *run, const struct explain *explain,
+                              CK_RV (*tell)(void *ctx, const struct explained *answer), void *ctx);
+
 #endif

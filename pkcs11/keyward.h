@@ -29,10 +29,15 @@ struct keyward_functions {
      * function returns, with the answer: a JSON object, on failure
      * {"error": sentence, "rv": "CKR_..."}. The answer is only valid during that call.
      */
-    CK_RV (*call)
+    CK_RV(*call)
     (const CK_UTF8CHAR *request, CK_ULONG request_len, const struct keyward_secret *secrets,
      CK_ULONG secret_count, void (*receive)(void *ctx, const CK_UTF8CHAR *json, CK_ULONG len),
      void *ctx);
+    /*
+     * Why the last call of this thread failed, be it this interface's or a C_ function's
+     * (C_Initialize too): one sentence, "" when there is none. Valid until this thread's next call.
+     */
+    const char *(*reason)(void);
 };
 
 #endif

@@ -1,0 +1,303 @@
+/* policy.explain: one request, its answer, and the policies that made it. Only readPolicy is
+ * needed, so objects that the caller may not see are not found by it. */
+#include "pkcs11/admin_int.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define CONTEXT_MAX 48
+#define GROUPS_MAX  64
+
+/* One request, taken apart. Texts are borrowed from the JSON. */
+struct query {
+    struct explain explain;
+    struct policy_field context[CONTEXT_MAX];
+    struct policy_uid groups[GROUPS_MAX];
+    struct admin_objects found;
+    struct object imagined; /* for actions on what is not there yet */
+};
+
+/* Type::"id", as policies write it; the id may hold \" and \\. */
+static CK_RV read_uid(const char *text, char *id, size_t size, struct policy_uid *ret)
+{
+    const char *quote = strstr(text, "::\"");
+    size_t len = 0;
+    const char *c;
+
+    if (quote == NULL || quote == text)
+        return fail(CKR_ARGUMENTS_BAD, "\"%.128s\" names nobody: write User::\"alice\"", text);
+    for (c = quote + 3; *c != '\0' && *c != '"' && len + 1 < size; c++) {
+        if (*c == '\\' && c[1] != '\0')
+            c++;
+        id[len++] = *c;
+    }
+    if (c[0] != '"' || c[1] != '\0')
+        return fail(CKR_ARGUMENTS_BAD, "\"%.128s\" does not end with a quote, or is too long",
+                    text);
+    id[len] = '\0';
+    *ret = (struct policy_uid){.type = BYTES(text, (size_t)(quote - text)), .id = BYTES(id, len)};
+    return CKR_OK;
+}
+
+static CK_RV read_action(const json_t *request, enum action *ret)
+{
+    const char *text = json_string_value(json_object_get(request, "action"));
+    char id[128];
+    struct policy_uid uid;
+
+    if (text == NULL)
+        return fail(CKR_ARGUMENTS_BAD, "request: the text member \"action\" is missing");
+    if (schema_action_find(text, ret))
+        return CKR_OK;
+    if (read_uid(text, id, sizeof(id), &uid) == CKR_OK && bytes_equal_str(uid.type, "Action") &&
+        schema_action_find(id, ret))
+        return CKR_OK;
+    return fail(CKR_ARGUMENTS_BAD, "there is no action \"%.64s\": see keyward policy roles", text);
+}
+
+static CK_RV read_value(const char *name, const json_t *json, struct policy_value *ret)
+{
+    if (json_is_string(json))
+        *ret = (struct policy_value){.kind = POLICY_STRING,
+                                     .u.string =
+                                         BYTES(json_string_value(json), json_string_length(json))};
+    else if (json_is_integer(json))
+        *ret = (struct policy_value){.kind = POLICY_LONG, .u.number = json_integer_value(json)};
+    else if (json_is_boolean(json))
+        *ret = (struct policy_value){.kind = POLICY_BOOL, .u.boolean = json_is_true(json)};
+    else
+        return fail(CKR_ARGUMENTS_BAD,
+                    "request: context member \"%.64s\" must be a text, a whole number or true or "
+                    "false",
+                    name);
+    return CKR_OK;
+}
+
+static CK_RV read_context(json_t *request, struct query *q)
+{
+    json_t *context = json_object_get(request, "context");
+    const char *name;
+    json_t *value;
+    CK_RV rv = CKR_OK;
+
+    if (context != NULL && !json_is_object(context))
+        return fail(CKR_ARGUMENTS_BAD, "request: \"context\" must be an object");
+    if (json_object_size(context) > CONTEXT_MAX)
+        return fail(CKR_ARGUMENTS_BAD, "request: the context has at most %d members", CONTEXT_MAX);
+    q->explain.context = q->context;
+    json_object_foreach(context, name, value)
+    {
+        struct policy_field *field = &q->context[q->explain.context_count++];
+
+        field->name = bytes_from_str(name);
+        rv = read_value(name, value, &field->value);
+        if (rv != CKR_OK)
+            return rv;
+    }
+    return CKR_OK;
+}
+
+static CK_RV read_groups(const json_t *request, struct query *q)
+{
+    const json_t *groups = json_object_get(request, "groups");
+
+    if (groups != NULL && (!json_is_array(groups) || json_array_size(groups) > GROUPS_MAX))
+        return fail(CKR_ARGUMENTS_BAD, "request: \"groups\" is a list of at most %d names",
+                    GROUPS_MAX);
+    q->explain.groups = q->groups;
+    for (size_t i = 0; i < json_array_size(groups); i++) {
+        const char *name = json_string_value(json_array_get(groups, i));
+
+        if (name == NULL)
+            return fail(CKR_ARGUMENTS_BAD, "request: \"groups\" is a list of names");
+        q->groups[q->explain.group_count++] =
+            (struct policy_uid){.type = BYTES_LIT("UnixGroup"), .id = bytes_from_str(name)};
+    }
+    return CKR_OK;
+}
+
+static bool makes_objects(enum action action)
+{
+    return action == ACTION_CREATE || action == ACTION_IMPORT || action == ACTION_SET_SECRET;
+}
+
+/* Of a pair, the half the action works with; a request may name the class itself. */
+static bool is_half_for(const struct object *object, enum action action, const char *cls)
+{
+    bool is_public = object->cls == CKO_PUBLIC_KEY;
+
+    if (cls != NULL)
+        return strcmp(cls, is_public                        ? "public"
+                           : object->cls == CKO_PRIVATE_KEY ? "private"
+                           : object->cls == CKO_SECRET_KEY  ? "secret"
+                           : object->cls == CKO_CERTIFICATE ? "certificate"
+                                                            : "data") == 0;
+    return is_public ==
+           (action == ACTION_VERIFY || action == ACTION_ENCRYPT || action == ACTION_WRAP_KEY);
+}
+
+static const struct object *choose(const struct query *q, const char *cls)
+{
+    for (size_t i = 0; i < q->found.count; i++)
+        if (is_half_for(&q->found.list[i], q->explain.ask.action, cls))
+            return &q->found.list[i];
+    return cls == NULL && q->found.count > 0 ? &q->found.list[0] : NULL;
+}
+
+static CK_RV imagine(struct query *q, const char *name)
+{
+    CK_RV rv = attrs_set(&q->imagined.attrs, CKA_LABEL, bytes_from_str(name));
+
+    q->imagined.cls = CKO_PRIVATE_KEY;
+    q->imagined.version = 1;
+    if (rv == CKR_OK)
+        rv = attrs_set_bool(&q->imagined.attrs, CKA_TOKEN, true);
+    q->explain.ask.object = &q->imagined;
+    return rv;
+}
+
+/* "object" is a name; "resource" is the entity, whose id begins with the vault's name. *ret is NULL
+ * for the vault itself. */
+static CK_RV read_name(struct admin *a, const json_t *request, char *id, size_t size,
+                       const char **ret)
+{
+    const char *resource = json_string_value(json_object_get(request, "resource"));
+    size_t vault = strlen(a->run.vault.name);
+    struct policy_uid uid;
+    CK_RV rv;
+
+    *ret = json_string_value(json_object_get(request, "object"));
+    if (*ret != NULL || resource == NULL)
+        return CKR_OK;
+    rv = read_uid(resource, id, size, &uid);
+    if (rv != CKR_OK || bytes_equal_str(uid.type, "Vault"))
+        return rv;
+    if (strncmp(id, a->run.vault.name, vault) != 0 || id[vault] != '/')
+        return fail(CKR_ARGUMENTS_BAD, "resource \"%.128s\" is not of vault %s", resource,
+                    a->run.vault.name);
+    *ret = id + vault + 1;
+    return CKR_OK;
+}
+
+static CK_RV read_object(struct admin *a, const json_t *request, struct query *q)
+{
+    char id[512];
+    const char *name = NULL;
+    const char *cls = json_string_value(json_object_get(request, "class"));
+    CK_RV rv = read_name(a, request, id, sizeof(id), &name);
+
+    if (rv != CKR_OK || name == NULL)
+        return rv;
+    rv = admin_object_find(a, name, &q->found);
+    if (rv != CKR_OK)
+        return rv;
+    q->explain.ask.object = choose(q, cls);
+    if (q->explain.ask.object != NULL)
+        return CKR_OK;
+    if (makes_objects(q->explain.ask.action))
+        return imagine(q, name);
+    return fail(CKR_OBJECT_HANDLE_INVALID,
+                "vault %s has no such object %.128s that you may see: see keyward key list %s",
+                a->run.vault.name, name, a->run.vault.name);
+}
+
+static CK_RV check_known(json_t *request)
+{
+    static const char *const known[] = {"principal", "action", "object", "resource",
+                                        "class",     "groups", "context"};
+    const char *name;
+    json_t *value;
+
+    json_object_foreach(request, name, value)
+    {
+        size_t i = 0;
+
+        while (i < sizeof(known) / sizeof(*known) && strcmp(known[i], name) != 0)
+            i++;
+        if (i == sizeof(known) / sizeof(*known))
+            return fail(CKR_ARGUMENTS_BAD,
+                        "request: unknown member \"%.64s\": it takes principal, action, object, "
+                        "resource, class, groups, context",
+                        name);
+    }
+    return CKR_OK;
+}
+
+/* ---- the answer ---- */
+
+static json_t *rules_json(const struct policy *policy, const uint32_t *rules, size_t count)
+{
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < count; i++)
+        (void)json_array_append_new(
+            list, json_pack("{s:o, s:s}", "id",
+                            admin_json_text(bytes_from_str(policy_id(policy, rules[i]))), "effect",
+                            policy_is_forbid(policy, rules[i]) ? "forbid" : "permit"));
+    return list;
+}
+
+static const char *why(const struct explained *answer)
+{
+    const struct policy_verdict *v = answer->verdict;
+
+    if (answer->policy == NULL)
+        return "the policy cannot be read: nothing is allowed until it is applied anew";
+    if (answer->needs_login)
+        return "the policy permits it, but a private object is hidden until C_Login";
+    if (v->allow)
+        return "permitted";
+    if (v->error_count > 0)
+        return "a policy errs, and an error means no";
+    return v->reason_count > 0 ? "forbidden" : "no policy permits it (default deny)";
+}
+
+static CK_RV tell(void *ctx, const struct explained *answer)
+{
+    struct admin *a = ctx;
+    const struct policy_verdict *v = answer->verdict;
+    size_t reasons = v->reason_count < v->max ? v->reason_count : v->max;
+    size_t errors = v->error_count < v->error_max ? v->error_count : v->error_max;
+    bool allow = v->allow && !answer->needs_login;
+    CK_RV rv = admin_put(a->answer, "decision", json_string(allow ? "allow" : "deny"));
+
+    if (rv == CKR_OK)
+        rv = admin_put(a->answer, "why", json_string(why(answer)));
+    if (rv == CKR_OK)
+        rv = admin_put(a->answer, "rules", rules_json(answer->policy, v->reasons, reasons));
+    if (rv == CKR_OK)
+        rv = admin_put(a->answer, "erring", rules_json(answer->policy, v->errors, errors));
+    return rv == CKR_OK
+               ? admin_put(a->answer, "error-text", admin_json_text(bytes_from_str(v->error)))
+               : rv;
+}
+
+CK_RV admin_policy_explain(struct admin *a)
+{
+    json_t *request = json_object_get(a->request, "request");
+    const char *principal = json_string_value(json_object_get(request, "principal"));
+    char id[512];
+    struct query *q = calloc(1, sizeof(*q));
+    CK_RV rv = q != NULL ? check_known(request) : fail_memory();
+
+    if (rv == CKR_OK && principal == NULL)
+        rv = fail(CKR_ARGUMENTS_BAD, "request: the text member \"principal\" is missing");
+    if (rv == CKR_OK)
+        rv = read_uid(principal, id, sizeof(id), &q->explain.principal);
+    if (rv == CKR_OK)
+        rv = read_action(request, &q->explain.ask.action);
+    if (rv == CKR_OK)
+        rv = read_context(request, q);
+    if (rv == CKR_OK)
+        rv = read_groups(request, q);
+    if (rv == CKR_OK)
+        rv = read_object(a, request, q);
+    if (rv == CKR_OK)
+        rv = gate_explain(&a->run, &q->explain, tell, a);
+    if (q != NULL) {
+        admin_objects_release(&q->found);
+        object_release(&q->imagined);
+    }
+    free(q);
+    return rv;
+}

@@ -1,0 +1,314 @@
+/* Verbs about vaults, and status. A vault is made ready to use: its first user, its security
+ * officer and the policy that says who may what. */
+#include "pkcs11/admin_int.h"
+
+#include "base/secret.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static json_t *vault_json(const struct vault_info *vault)
+{
+    char id[2 * VAULT_ID_LEN + 1];
+
+    bytes_to_hex(BYTES(vault->id, VAULT_ID_LEN), id);
+    return json_pack("{s:s, s:I, s:s, s:s, s:o, s:I, s:b, s:s}", "name", vault->name, "slot",
+                     (json_int_t)vault->slot, "id", id, "protection",
+                     vault->protection == PROTECTION_HSM ? "hsm" : "software", "created",
+                     admin_json_time(vault->created), "retention", (json_int_t)vault->retention,
+                     "purge-protection", (int)vault->purge_protection, "default-user",
+                     vault->default_user);
+}
+
+/* ---- vault.create ---- */
+
+/* What vault.create was asked for, checked before anything is made. */
+struct creation {
+    struct vault_spec spec;
+    const char *user;
+    struct bytes pin, so_pin;
+    bool has_so;
+    struct buf policy;
+};
+
+static CK_RV read_spec(struct admin *a, struct vault_spec *spec)
+{
+    const char *protection = admin_text(a, "protection");
+    const char *retention = admin_text(a, "retention");
+
+    spec->name = admin_text(a, "vault");
+    spec->purge_protection = admin_bool(a, "purge-protection", true);
+    spec->protection = PROTECTION_HSM;
+    if (!vault_name_is_valid(spec->name))
+        return fail(CKR_ARGUMENTS_BAD,
+                    "\"%.64s\" is no name for a vault: use 1 to %d of A-Z a-z 0-9 . _ - and begin "
+                    "with a letter, a digit or _",
+                    spec->name, VAULT_NAME_MAX);
+    if (protection != NULL && strcmp(protection, "software") == 0)
+        return fail(CKR_ARGUMENTS_BAD,
+                    "protection software is not in this version yet: keys are kept in the HSM");
+    if (protection != NULL && strcmp(protection, "hsm") != 0)
+        return fail(CKR_ARGUMENTS_BAD, "protection \"%.64s\" is unknown: it is hsm or software",
+                    protection);
+    return retention != NULL ? admin_parse_duration(retention, &spec->retention) : CKR_OK;
+}
+
+static CK_RV read_users(struct admin *a, struct creation *c)
+{
+    bool has_pin = admin_secret(a, "pin", &c->pin);
+    CK_RV rv = CKR_OK;
+
+    c->user = admin_text(a, "user");
+    c->has_so = admin_secret(a, "so-pin", &c->so_pin);
+    if ((c->user != NULL) != has_pin)
+        return fail(CKR_ARGUMENTS_BAD, "vault.create: \"user\" and \"pin\" go together");
+    if (c->user != NULL && (!user_name_is_valid(c->user) || strcmp(c->user, "so") == 0))
+        return fail(CKR_ARGUMENTS_BAD,
+                    "\"%.80s\" is no name for a user: use 1 to %d of A-Z a-z 0-9 . _ @ - (\"so\" "
+                    "is the security officer)",
+                    c->user, USER_NAME_MAX);
+    if (has_pin)
+        rv = admin_check_pin(c->pin, "the user's");
+    if (rv == CKR_OK && c->has_so)
+        rv = admin_check_pin(c->so_pin, "the security officer's");
+    return rv;
+}
+
+static CK_RV write_policy(struct admin *a, struct creation *c)
+{
+    buf_printf(&c->policy,
+               "// The policy of vault %s. What no statement permits is refused; a forbid always "
+               "wins.\n",
+               c->spec.name);
+    if (c->user != NULL)
+        admin_policy_statement(&c->policy, c->user, NULL);
+    if (!buf_ok(&c->policy))
+        return fail_memory();
+    return admin_policy_check(a, c->spec.name, buf_bytes(&c->policy));
+}
+
+/* The vault is there: what it still lacks. Without its policy it permits nothing, so a stop half
+ * way opens nothing. */
+static CK_RV furnish(struct store *store, const struct creation *c, struct vault_info *vault)
+{
+    CK_RV rv = CKR_OK;
+
+    if (c->has_so)
+        rv = user_add(store, vault, "so", c->so_pin);
+    if (rv == CKR_OK && c->user != NULL)
+        rv = user_add(store, vault, c->user, c->pin);
+    if (rv == CKR_OK && c->user != NULL) {
+        (void)strcpy(vault->default_user, c->user);
+        rv = vault_update(store, vault, NULL);
+    }
+    if (rv == CKR_OK)
+        rv = vault_set_policy(store, vault, buf_bytes(&c->policy));
+    if (rv != CKR_OK)
+        rv = fail(rv,
+                  "vault %s was made, but not all of it (%s): finish it with keyward user add "
+                  "and keyward policy apply",
+                  vault->name, fail_reason());
+    return rv;
+}
+
+static CK_RV vault_create_verb(struct admin *a)
+{
+    struct creation c = {.policy = BUF_INIT(POLICY_TEXT_MAX)};
+    struct store *store = run_store(&a->run);
+    struct vault_info vault = {0};
+    CK_RV rv = read_spec(a, &c.spec);
+
+    if (rv == CKR_OK)
+        rv = read_users(a, &c);
+    if (rv == CKR_OK)
+        rv = write_policy(a, &c);
+    if (rv == CKR_OK)
+        rv = admin_ask(a, ACTION_CREATE_VAULT, NULL);
+    if (rv == CKR_OK)
+        rv = vault_create(store, &c.spec, &vault);
+    if (rv == CKR_OK) {
+        a->run.vault = vault; /* the outcome's record names it */
+        a->run.has_vault = true;
+    }
+    if (rv == CKR_OK)
+        rv = furnish(store, &c, &vault);
+    if (rv == CKR_OK)
+        rv = vault_get(store, c.spec.name, &vault);
+    if (rv == CKR_OK)
+        rv = admin_put(a->answer, "vault", vault_json(&vault));
+    buf_release(&c.policy);
+    return rv;
+}
+
+/* ---- vault.list, vault.show ---- */
+
+static CK_RV vault_list_verb(struct admin *a)
+{
+    SCOPED_FREE struct vault_info *vaults = NULL;
+    size_t count = 0;
+    json_t *list = json_array();
+    CK_RV rv = admin_put(a->answer, "vaults", list);
+
+    if (rv == CKR_OK)
+        rv = vault_list(run_store(&a->run), &vaults, &count);
+    for (size_t i = 0; rv == CKR_OK && i < count; i++)
+        rv = admin_append(list, vault_json(&vaults[i]));
+    gate_count(&a->run, count);
+    return rv;
+}
+
+/* Numbers that stand beside the record. */
+static CK_RV put_counts(struct admin *a)
+{
+    SCOPED_FREE struct user_info *users = NULL;
+    size_t user_count = 0;
+    uint64_t objects = 0;
+    CK_RV rv = user_list(run_store(&a->run), &a->run.vault, &users, &user_count);
+
+    if (rv == CKR_OK)
+        rv = object_count(run_store(&a->run), &a->run.vault, &objects);
+    if (rv == CKR_OK)
+        rv = admin_put(a->answer, "users", json_integer((json_int_t)user_count));
+    if (rv == CKR_OK)
+        rv = admin_put(a->answer, "objects", json_integer((json_int_t)objects));
+    return rv;
+}
+
+static CK_RV vault_show_verb(struct admin *a)
+{
+    CK_RV rv = admin_put(a->answer, "vault", vault_json(&a->run.vault));
+
+    return rv == CKR_OK ? put_counts(a) : rv;
+}
+
+/* ---- status ---- */
+
+static CK_RV put_hsm(struct admin *a)
+{
+    struct hsm_status hsm;
+    CK_RV rv = hsm_status(run_hsm(&a->run), &hsm);
+
+    if (rv != CKR_OK)
+        return rv;
+    return admin_put(a->answer, "hsm",
+                     json_pack("{s:o, s:o, s:o, s:I, s:i, s:i, s:i}", "library",
+                               admin_json_text(bytes_from_str(hsm.library)), "token",
+                               admin_json_text(bytes_from_str(hsm.token)), "serial",
+                               admin_json_text(bytes_from_str(hsm.serial)), "worker",
+                               (json_int_t)hsm.worker, "restarts", (int)hsm.restarts, "relogins",
+                               (int)hsm.relogins, "lanes-open", (int)hsm.lanes_open));
+}
+
+static CK_RV put_log(struct admin *a)
+{
+    struct trail_status log;
+    CK_RV rv = trail_status(engine_trail(a->run.app->engine), &log);
+
+    if (rv != CKR_OK)
+        return rv;
+    return admin_put(a->answer, "log",
+                     json_pack("{s:I, s:I, s:o}", "size", (json_int_t)log.size, "signed-size",
+                               (json_int_t)log.signed_size, "last-error",
+                               admin_json_text(bytes_from_str(log.last_error))));
+}
+
+/* One vault's line: do its rules load, and who has no PIN. */
+static CK_RV put_vault_health(struct admin *a, const struct vault_info *vault, json_t *list)
+{
+    struct rules *rules = NULL;
+    SCOPED_FREE struct user_info *users = NULL;
+    size_t count = 0;
+    struct buf text = BUF_INIT(POLICY_TEXT_MAX);
+    json_t *without = json_array();
+    CK_RV rv;
+
+    fail_clear();
+    rv = engine_rules(a->run.app->engine, vault, &rules);
+    if (rv == CKR_OK)
+        rv = admin_append(list, json_pack("{s:s, s:b, s:o, s:o}", "name", vault->name, "policy-ok",
+                                          (int)(rules->policy != NULL), "policy-problem",
+                                          rules->policy != NULL
+                                              ? json_string("")
+                                              : admin_json_text(bytes_from_str(fail_reason())),
+                                          "users-without-pin", json_incref(without)));
+    engine_rules_release(a->run.app->engine, rules);
+    if (rv == CKR_OK)
+        rv = vault_get_policy(run_store(&a->run), vault, &text);
+    if (rv == CKR_OK)
+        rv = admin_put(json_array_get(list, json_array_size(list) - 1), "policy-empty",
+                       json_boolean(text.len == 0));
+    if (rv == CKR_OK)
+        rv = user_list(run_store(&a->run), vault, &users, &count);
+    for (size_t i = 0; rv == CKR_OK && i < count; i++)
+        if (!users[i].has_pin)
+            rv = admin_append(without, json_string(users[i].name));
+    buf_release_secure(&text);
+    json_decref(without);
+    return rv;
+}
+
+static CK_RV put_vaults(struct admin *a)
+{
+    SCOPED_FREE struct vault_info *vaults = NULL;
+    size_t count = 0;
+    json_t *list = json_array();
+    CK_RV rv = admin_put(a->answer, "vaults", list);
+
+    if (rv == CKR_OK)
+        rv = vault_list(run_store(&a->run), &vaults, &count);
+    for (size_t i = 0; rv == CKR_OK && i < count; i++)
+        rv = put_vault_health(a, &vaults[i], list);
+    return rv;
+}
+
+static CK_RV status_verb(struct admin *a)
+{
+    struct engine *engine = a->run.app->engine;
+    uint64_t generation = 0, records = 0;
+    CK_RV rv = store_generation(engine_store(engine), &generation);
+
+    if (rv == CKR_OK && admin_bool(a, "check", false)) {
+        rv = store_check(engine_store(engine), &records);
+        if (rv == CKR_OK)
+            rv = hsm_self_test(engine_hsm(engine));
+        if (rv == CKR_OK)
+            rv = admin_put(a->answer, "records-checked", json_integer((json_int_t)records));
+    }
+    if (rv == CKR_OK)
+        rv = admin_put(a->answer, "home", json_string(engine_paths(engine)->home));
+    if (rv == CKR_OK)
+        rv = admin_put(a->answer, "generation", json_integer((json_int_t)(generation & INT64_MAX)));
+    if (rv == CKR_OK)
+        rv = admin_put(a->answer, "memory-locked", json_boolean(secret_locking_works()));
+    if (rv == CKR_OK)
+        rv = put_hsm(a);
+    if (rv == CKR_OK)
+        rv = put_log(a);
+    return rv == CKR_OK ? put_vaults(a) : rv;
+}
+
+/* ---- the chapter ---- */
+
+static const struct admin_member create_members[] = {
+    {"vault", MEMBER_TEXT, true},
+    {"protection", MEMBER_TEXT, false},
+    {"user", MEMBER_TEXT, false},
+    {"pin", MEMBER_SECRET, false},
+    {"so-pin", MEMBER_SECRET, false},
+    {"retention", MEMBER_TEXT, false},
+    {"purge-protection", MEMBER_BOOL, false},
+    {0},
+};
+static const struct admin_member vault_members[] = {{"vault", MEMBER_TEXT, true}, {0}};
+static const struct admin_member status_members[] = {{"check", MEMBER_BOOL, false}, {0}};
+static const struct admin_member no_members[] = {{0}};
+
+static const struct admin_verb verbs[] = {
+    {"status", ACTION_READ_STATUS, 0, status_members, status_verb},
+    {"vault.create", ACTION_CREATE_VAULT, ADMIN_CHANGES | ADMIN_ASKS, create_members,
+     vault_create_verb},
+    {"vault.list", ACTION_LIST_VAULT, 0, no_members, vault_list_verb},
+    {"vault.show", ACTION_LIST_VAULT, ADMIN_VAULT, vault_members, vault_show_verb},
+};
+
+const struct admin_chapter admin_vault_chapter = {verbs, sizeof(verbs) / sizeof(*verbs)};

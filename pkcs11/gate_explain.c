@@ -1,0 +1,144 @@
+/*
+ * The gate's question put for somebody else: what would this caller be answered? Decides only;
+ * nothing is recorded and no grant comes of it (the verb that asks has its own).
+ */
+#include "pkcs11/gate_int.h"
+
+#include <string.h>
+
+#define EXPLAIN_CONTEXT_MAX 64
+
+/* The C_ function an action is first asked from: what context.function says unless the request
+ * does. */
+static const char *const functions[ACTION_COUNT] = {
+    [ACTION_SIGN] = "C_SignInit",          [ACTION_VERIFY] = "C_VerifyInit",
+    [ACTION_ENCRYPT] = "C_EncryptInit",    [ACTION_DECRYPT] = "C_DecryptInit",
+    [ACTION_DIGEST] = "C_DigestInit",      [ACTION_RANDOM] = "C_GenerateRandom",
+    [ACTION_LIST] = "C_FindObjectsInit",   [ACTION_GET] = "C_GetAttributeValue",
+    [ACTION_CREATE] = "C_GenerateKeyPair", [ACTION_IMPORT] = "C_CreateObject",
+    [ACTION_DELETE] = "C_DestroyObject",   [ACTION_LOGIN] = "C_Login",
+    [ACTION_CHANGE_PIN] = "C_SetPIN",      [ACTION_UPDATE] = "C_SetAttributeValue",
+};
+
+struct context {
+    struct policy_field fields[EXPLAIN_CONTEXT_MAX];
+    size_t count;
+};
+
+/* Sets or replaces, keeping the order by name. */
+static CK_RV context_set(struct context *c, const struct policy_field *field)
+{
+    size_t at = 0;
+
+    while (at < c->count && bytes_compare(c->fields[at].name, field->name) < 0)
+        at++;
+    if (at == c->count || !bytes_equal(c->fields[at].name, field->name)) {
+        if (c->count == EXPLAIN_CONTEXT_MAX)
+            return fail(CKR_ARGUMENTS_BAD, "a request's context has at most %d members",
+                        EXPLAIN_CONTEXT_MAX);
+        memmove(&c->fields[at + 1], &c->fields[at], (c->count - at) * sizeof(*c->fields));
+        c->count++;
+    }
+    c->fields[at] = *field;
+    return CKR_OK;
+}
+
+static CK_RV context_text(struct context *c, const char *name, const char *value)
+{
+    const struct policy_field field = {
+        .name = bytes_from_str(name),
+        .value = {.kind = POLICY_STRING, .u.string = bytes_from_str(value)}};
+
+    return context_set(c, &field);
+}
+
+/* An application's call, not this verb's: then whatever the request says itself. */
+static CK_RV context_make(const struct question *q, const struct explain *e, struct context *c)
+{
+    const char *function = functions[e->ask.action];
+    const struct policy_field logged_in = {
+        .name = BYTES_LIT("loggedIn"),
+        .value = {.kind = POLICY_BOOL, .u.boolean = bytes_equal_str(e->principal.type, "User")}};
+    CK_RV rv = CKR_OK;
+
+    for (size_t i = 0; rv == CKR_OK && i < q->request.context.u.record.count; i++)
+        rv = context_set(c, &q->request.context.u.record.fields[i]);
+    if (rv == CKR_OK)
+        rv = context_text(c, "via", "pkcs11");
+    if (rv == CKR_OK)
+        rv = context_text(c, "function", function != NULL ? function : "");
+    if (rv == CKR_OK)
+        rv = context_set(c, &logged_in);
+    for (size_t i = 0; rv == CKR_OK && i < e->context_count; i++)
+        rv = context_set(c, &e->context[i]);
+    return rv;
+}
+
+static bool uid_equal(const struct policy_uid *a, const struct policy_uid *b)
+{
+    return bytes_equal(a->type, b->type) && bytes_equal(a->id, b->id);
+}
+
+static int entity_order(const struct policy_entity *a, const struct policy_entity *b)
+{
+    int c = bytes_compare(a->uid.type, b->uid.type);
+
+    return c != 0 ? c : bytes_compare(a->uid.id, b->uid.id);
+}
+
+/* The explained principal in the place of the caller's own; the list stays sorted. */
+static void principal_replace(struct question *q, const struct explain *e)
+{
+    struct policy_entity principal = {.uid = e->principal,
+                                      .ancestors = e->groups,
+                                      .ancestor_count = e->group_count,
+                                      .attributes = {.kind = POLICY_RECORD}};
+    size_t n = 0;
+
+    if (uid_equal(&q->request.principal, &e->principal) && e->group_count == 0)
+        return; /* ourselves: the groups are known */
+    for (size_t i = 0; i < q->request.entity_count; i++)
+        if (!uid_equal(&q->entities[i].uid, &q->request.principal))
+            q->entities[n++] = q->entities[i];
+    for (; n > 0 && entity_order(&principal, &q->entities[n - 1]) < 0; n--)
+        q->entities[n] = q->entities[n - 1];
+    q->entities[n] = principal;
+    q->request.principal = e->principal;
+}
+
+static bool via_pkcs11(const struct context *c)
+{
+    for (size_t i = 0; i < c->count; i++)
+        if (bytes_equal_str(c->fields[i].name, "via"))
+            return c->fields[i].value.kind == POLICY_STRING &&
+                   bytes_equal_str(c->fields[i].value.u.string, "pkcs11");
+    return false;
+}
+
+CK_RV gate_explain(struct run *run, const struct explain *e,
+                   CK_RV (*tell)(void *ctx, const struct explained *answer), void *ctx)
+{
+    struct question q;
+    struct context context = {.count = 0};
+    struct explained answer = {0};
+    CK_RV rv = question_new(run, &e->ask, &q);
+
+    if (rv != CKR_OK)
+        return rv;
+    rv = context_make(&q, e, &context);
+    if (rv == CKR_OK) {
+        principal_replace(&q, e);
+        q.request.context = (struct policy_value){
+            .kind = POLICY_RECORD, .u.record = {.fields = context.fields, .count = context.count}};
+        policy_decide(q.rules->policy, &q.request, &q.verdict);
+        answer.policy = q.rules->policy;
+        answer.verdict = &q.verdict;
+        answer.needs_login = q.verdict.allow && via_pkcs11(&context) && e->ask.object != NULL &&
+                             attrs_true(&e->ask.object->attrs, CKA_PRIVATE) &&
+                             !bytes_equal_str(e->principal.type, "User") &&
+                             !policy_names_principal(q.rules->policy, &q.request);
+        rv = tell(ctx, &answer);
+    }
+    question_release(&q);
+    return rv;
+}

@@ -1,0 +1,216 @@
+/* keyward key. */
+#include "tools/client.h"
+#include "tools/cmd.h"
+#include "tools/print.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static json_t *request_of(const char *verb, const struct object_name *object)
+{
+    json_t *request =
+        json_pack("{s:s, s:s, s:s}", "verb", verb, "vault", object->vault, "name", object->name);
+
+    if (request != NULL && object->has_version)
+        (void)json_object_set_new(request, "version", json_integer(object->version));
+    return request;
+}
+
+/* "sign,verify" as a list; empty words are left to the verb to refuse. */
+static int put_list(const struct invocation *inv, json_t *request, const char *name,
+                    const char *member)
+{
+    const char *at = option(inv, name);
+    json_t *list = json_array();
+
+    while (at != NULL && *at != '\0') {
+        size_t n = strcspn(at, ",");
+
+        if (json_array_append_new(list, json_stringn(at, n)) != 0)
+            break;
+        at += n + (at[n] == ',');
+    }
+    if (at == NULL || json_array_size(list) == 0) {
+        json_decref(list);
+        return at == NULL ? TOOL_DONE
+                          : tool_fail(TOOL_USAGE, inv->command->name, "%s names nothing", name);
+    }
+    return json_object_set_new(request, member, list) == 0
+               ? TOOL_DONE
+               : tool_fail(TOOL_FAILED, inv->command->name, "out of memory");
+}
+
+static void put_text(const struct invocation *inv, json_t *request, const char *name,
+                     const char *member)
+{
+    if (option(inv, name) != NULL)
+        (void)json_object_set_new(request, member, json_string(option(inv, name)));
+}
+
+static void print_keys(const struct invocation *inv, const json_t *answer)
+{
+    const json_t *keys = json_object_get(answer, "keys");
+
+    if (option(inv, "--json") != NULL) {
+        print_json(answer);
+        return;
+    }
+    for (size_t i = 0; i < json_array_size(keys); i++) {
+        if (i > 0)
+            (void)putchar('\n');
+        print_object(json_array_get(keys, i));
+    }
+}
+
+int cmd_key_create(const struct invocation *inv)
+{
+    struct object_name object;
+    json_t *request;
+    int rc = object_name_parse(inv, inv->args[0], &object);
+
+    if (rc != TOOL_DONE)
+        return rc;
+    if (object.has_version)
+        return tool_fail(TOOL_USAGE, inv->command->name,
+                         "a new key's version is not chosen: write VAULT/NAME");
+    if (option(inv, "--type") == NULL)
+        return tool_fail(TOOL_USAGE, inv->command->name,
+                         "--type is missing: rsa:2048 rsa:3072 rsa:4096 ec:P-256 ec:P-384 ec:P-521 "
+                         "aes:128 aes:256 hmac:256");
+    request = request_of("key.create", &object);
+    put_text(inv, request, "--type", "type");
+    put_text(inv, request, "--protection", "protection");
+    put_text(inv, request, "--not-before", "not-before");
+    put_text(inv, request, "--expires", "expires");
+    rc = put_list(inv, request, "--use", "use");
+    if (rc == TOOL_DONE)
+        rc = put_list(inv, request, "--mechanisms", "mechanisms");
+    if (rc != TOOL_DONE) {
+        json_decref(request);
+        return rc;
+    }
+    return client_do(inv, object.vault, request, print_keys);
+}
+
+/* A pair is one line: the private half, with what the public half adds to its use. */
+static bool is_half_of(const json_t *a, const json_t *b)
+{
+    return json_equal(json_object_get(a, "name"), json_object_get(b, "name")) &&
+           json_equal(json_object_get(a, "version"), json_object_get(b, "version")) &&
+           json_equal(json_object_get(a, "id"), json_object_get(b, "id"));
+}
+
+static bool is_class(const json_t *key, const char *cls)
+{
+    const char *has = json_string_value(json_object_get(key, "class"));
+
+    return has != NULL && strcmp(has, cls) == 0;
+}
+
+static json_t *private_half(const json_t *rows, const json_t *key)
+{
+    for (size_t i = 0; is_class(key, "public") && i < json_array_size(rows); i++)
+        if (is_class(json_array_get(rows, i), "private") &&
+            is_half_of(json_array_get(rows, i), key))
+            return json_array_get(rows, i);
+    return NULL;
+}
+
+static json_t *fold_pairs(const json_t *keys)
+{
+    json_t *rows = json_array();
+
+    for (int pass = 0; pass < 2; pass++)
+        for (size_t i = 0; i < json_array_size(keys); i++) {
+            const json_t *key = json_array_get(keys, i);
+            json_t *half = pass == 1 ? private_half(rows, key) : NULL;
+
+            if (is_class(key, "public") != (pass == 1))
+                continue;
+            if (half == NULL) {
+                (void)json_array_append_new(rows, json_deep_copy(key));
+                continue;
+            }
+            (void)json_object_set_new(half, "class", json_string("pair"));
+            (void)json_array_extend(json_object_get(half, "use"), json_object_get(key, "use"));
+        }
+    return rows;
+}
+
+static void print_list(const struct invocation *inv, const json_t *answer)
+{
+    static const struct print_column columns[] = {
+        {"NAME", "name"},       {"VERSION", "version"}, {"TYPE", "type"},
+        {"SIZE", "size"},       {"KIND", "class"},      {"STATE", "state"},
+        {"EXPIRES", "expires"}, {"USE", "use"},         {NULL, NULL}};
+    json_t *rows;
+
+    if (option(inv, "--json") != NULL) {
+        print_json(answer);
+        return;
+    }
+    rows = fold_pairs(json_object_get(answer, "keys"));
+    print_table(rows, columns);
+    json_decref(rows);
+}
+
+int cmd_key_list(const struct invocation *inv)
+{
+    return client_do(inv, inv->args[0],
+                     json_pack("{s:s, s:s, s:b}", "verb", "key.list", "vault", inv->args[0],
+                               "deleted", (int)(option(inv, "--deleted") != NULL)),
+                     print_list);
+}
+
+static int simple(const struct invocation *inv, const char *verb,
+                  void (*print)(const struct invocation *inv, const json_t *answer))
+{
+    struct object_name object;
+    json_t *request;
+    int rc = object_name_parse(inv, inv->args[0], &object);
+
+    if (rc != TOOL_DONE)
+        return rc;
+    request = request_of(verb, &object);
+    if (option(inv, "--deleted") != NULL)
+        (void)json_object_set_new(request, "deleted", json_true());
+    return client_do(inv, object.vault, request, print);
+}
+
+int cmd_key_show(const struct invocation *inv)
+{
+    return simple(inv, "key.show", print_keys);
+}
+
+static void print_pem(const struct invocation *inv, const json_t *answer)
+{
+    (void)inv;
+    (void)fputs(json_string_value(json_object_get(answer, "pem")), stdout);
+}
+
+int cmd_key_public(const struct invocation *inv)
+{
+    return simple(inv, "key.public", print_pem);
+}
+
+static void print_deleted(const struct invocation *inv, const json_t *answer)
+{
+    (void)answer;
+    (void)printf("key %s is deleted; keyward key recover %s brings it back\n", inv->args[0],
+                 inv->args[0]);
+}
+
+int cmd_key_delete(const struct invocation *inv)
+{
+    return simple(inv, "key.delete", print_deleted);
+}
+
+int cmd_key_recover(const struct invocation *inv)
+{
+    return simple(inv, "key.recover", NULL);
+}
+
+int cmd_key_purge(const struct invocation *inv)
+{
+    return simple(inv, "key.purge", NULL);
+}

@@ -1,0 +1,70 @@
+/* Every command there is, and those a later version will have. Help, the man page's test and the
+ * parsing of options all read this table. */
+#include "tools/cmd.h"
+
+#define LOGIN "--user --pin-file"
+
+const struct command commands[] = {
+    {"init", "", 0, 0, "--hsm --hsm-token --hsm-pin-file", cmd_init,
+     "make a vault home, with a SoftHSM token of its own unless an HSM is named"},
+    {"status", "", 0, 0, "--json", cmd_status, "show home, HSM, log and vaults"},
+    {"doctor", "", 0, 0, "--json", cmd_doctor,
+     "check everything, and say how to mend what is wrong"},
+    {"vault create", "NAME", 1, 1,
+     "--protection --user --pin-file --so-pin-file --retention --no-purge-protection",
+     cmd_vault_create, "make a vault, and its first user"},
+    {"vault list", "", 0, 0, "--json", cmd_vault_list, "list vaults"},
+    {"vault show", "NAME", 1, 1, "--json", cmd_vault_show, "show one vault"},
+    {"user add", "VAULT/NAME", 1, 1, "--pin-file --role", cmd_user_add,
+     "add a user to a vault; --role may be given again"},
+    {"user list", "VAULT", 1, 1, "--json", cmd_user_list, "list a vault's users"},
+    {"user pin", "VAULT/NAME", 1, 1, "--pin-file", cmd_user_pin, "give a user a new PIN"},
+    {"user unlock", "VAULT/NAME", 1, 1, "", cmd_user_unlock, "forget a user's wrong PINs"},
+    {"user remove", "VAULT/NAME", 1, 1, "", cmd_user_remove, "remove a user and its roles"},
+    {"key create", "OBJECT", 1, 1,
+     "--type --protection --use --not-before --expires --mechanisms --json " LOGIN, cmd_key_create,
+     "make a key, or a key pair, in the HSM"},
+    {"key list", "VAULT", 1, 1, "--deleted --json " LOGIN, cmd_key_list,
+     "list the keys that you may see"},
+    {"key show", "OBJECT", 1, 1, "--deleted --json " LOGIN, cmd_key_show, "show a key"},
+    {"key public", "OBJECT", 1, 1, LOGIN, cmd_key_public, "print a public key as PEM"},
+    {"key delete", "OBJECT", 1, 1, LOGIN, cmd_key_delete, "delete a key; it can be recovered"},
+    {"key recover", "OBJECT", 1, 1, LOGIN, cmd_key_recover, "bring a deleted key back"},
+    {"key purge", "OBJECT", 1, 1, LOGIN, cmd_key_purge, "destroy a deleted key for good"},
+    {"policy check", "FILE", 1, 1, "--json", cmd_policy_check,
+     "check a policy text; needs no home"},
+    {"policy apply", "VAULT FILE", 2, 2, "", cmd_policy_apply, "put a policy in force"},
+    {"policy show", "VAULT", 0, 1, "--home --json", cmd_policy_show,
+     "print the policy in force; --home: the home's own"},
+    {"policy explain", "VAULT REQUEST.json", 2, 2, "--json", cmd_policy_explain,
+     "say how a request would be answered, and why"},
+    {"policy roles", "", 0, 0, "--json", cmd_policy_roles, "list roles and their actions"},
+    {"policy decide", "", 0, 0, "--policies --entities --requests", cmd_policy_decide,
+     "answer requests by Cedar policies; needs no home"},
+    {"log show", "", 0, 0, "--vault --since --object --denied --json", cmd_log_show,
+     "print the log; --json: a record a line"},
+    {"log verify", "", 0, 0, "--json", cmd_log_verify, "verify the whole log"},
+    {"log key", "", 0, 0, "", cmd_log_key, "print the key that verifies the log"},
+    {"log checkpoint", "", 0, 0, "", cmd_log_checkpoint, "sign what the log holds now"},
+};
+
+size_t command_count(void)
+{
+    return sizeof(commands) / sizeof(*commands);
+}
+
+static const char *const later[] = {
+    "vault update",       "vault delete", "vault recover",
+    "vault purge",        "vault rekey",  "user bind",
+    "key update",         "key enable",   "key disable",
+    "key rotate",         "key rotation", "key import",
+    "key import-wrapped", "key adopt",    "key backup",
+    "key restore",        "secret",       "cert",
+    "policy who-can",     "policy diff",  "log follow",
+    "log prove",          "log export",   "metrics",
+};
+
+const char *command_later(size_t i)
+{
+    return i < sizeof(later) / sizeof(*later) ? later[i] : NULL;
+}
