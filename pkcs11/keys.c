@@ -7,6 +7,7 @@
 #include "pkcs11/keys.h"
 
 #include "base/mech.h"
+#include "base/names.h"
 #include "pkcs11/birth.h"
 
 #include <string.h>
@@ -30,13 +31,14 @@ struct birth {
 static CK_RV check_mechanism(struct birth *b, bool pair)
 {
     CK_FLAGS needs = pair ? CKF_GENERATE_KEY_PAIR : CKF_GENERATE;
+    char name[NAME_BUF_MAX];
 
     b->row = mech_find(b->mechanism->mechanism);
     if (b->row == NULL || (b->row->flags & needs) == 0)
         return fail(CKR_MECHANISM_INVALID,
-                    "mechanism 0x%lx does not generate %s: see "
-                    "C_GetMechanismList for those that do",
-                    b->mechanism->mechanism, pair ? "key pairs" : "secret keys");
+                    "%s does not generate %s: see C_GetMechanismList for those that do",
+                    name_of_mechanism(b->mechanism->mechanism, name),
+                    pair ? "key pairs" : "secret keys");
     return mech_check_params(b->row, b->mechanism);
 }
 

@@ -5,6 +5,7 @@
  */
 #include "pkcs11/read.h"
 
+#include "base/names.h"
 #include "pkcs11/handles.h"
 #include "pkcs11/view.h"
 
@@ -107,6 +108,16 @@ static void give_one(const struct reading *r, CK_ATTRIBUTE *attr)
 
 /* ---- all of them ---- */
 
+static CK_RV fail_attribute(CK_RV rv, CK_ATTRIBUTE_TYPE type)
+{
+    const char *why = rv == CKR_BUFFER_TOO_SMALL      ? "its buffer is too small"
+                      : rv == CKR_ATTRIBUTE_SENSITIVE ? "its value is kept secret"
+                                                      : "such an object has none";
+    char name[NAME_BUF_MAX];
+
+    return fail(rv, "%s is not given: %s", name_of_attribute(type, name), why);
+}
+
 static CK_RV first_code(const struct reading *r)
 {
     for (CK_ULONG i = 0; i < r->count; i++) {
@@ -114,10 +125,7 @@ static CK_RV first_code(const struct reading *r)
         CK_RV rv = answer_code(r, &r->template[i], &view);
 
         if (rv != CKR_OK)
-            return fail(rv, "attribute 0x%lx of the object is not given%s", r->template[i].type,
-                        rv == CKR_BUFFER_TOO_SMALL      ? ": its buffer is too small"
-                        : rv == CKR_ATTRIBUTE_SENSITIVE ? ": its value is kept secret"
-                                                        : ": such an object has none");
+            return fail_attribute(rv, r->template[i].type);
     }
     return CKR_OK;
 }

@@ -200,14 +200,14 @@ END_TEST
 
 START_TEST(what_the_policy_hides_is_not_there)
 {
-    CK_SESSION_HANDLE session = token_alice();
+    CK_SESSION_HANDLE session = token_alice_under(
+        POLICY("permit(principal == User::\\\"bob\\\", action, resource in "
+               "Vault::\\\"web\\\") unless {resource has name && resource.name like "
+               "\\\"hide-*\\\"};"));
     CK_OBJECT_HANDLE shown, hidden;
     CK_ULONG size;
     CK_ATTRIBUTE attr = {CKA_LABEL, NULL, 0};
 
-    token_admin(POLICY("permit(principal == User::\\\"bob\\\", action, resource in "
-                       "Vault::\\\"web\\\") unless {resource has name && resource.name like "
-                       "\\\"hide-*\\\"};"));
     shown = token_aes(session, "show-1", true);
     hidden = token_aes(session, "hide-1", true);
     ck_assert_uint_eq(count_label(session, "hide-1"), 1);
@@ -232,13 +232,13 @@ END_TEST
 START_TEST(public_half_may_not_take_a_name_the_policy_refuses)
 {
     static uint8_t p256[] = {0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07};
-    CK_SESSION_HANDLE session = token_alice();
+    CK_SESSION_HANDLE session = token_alice_under(
+        POLICY("permit(principal == User::\\\"bob\\\", action, resource in "
+               "Vault::\\\"web\\\") unless {resource has name && resource.name like "
+               "\\\"hide-*\\\"};"));
     CK_MECHANISM ec = {CKM_EC_KEY_PAIR_GEN, NULL, 0};
     CK_OBJECT_HANDLE a, b;
 
-    token_admin(POLICY("permit(principal == User::\\\"bob\\\", action, resource in "
-                       "Vault::\\\"web\\\") unless {resource has name && resource.name like "
-                       "\\\"hide-*\\\"};"));
     assert_ok(p11->C_Logout(session));
     token_login(session, "bob:" BOB_PIN);
     ck_assert_uint_ne(p11->C_GenerateKeyPair(
@@ -255,14 +255,14 @@ END_TEST
 
 START_TEST(value_of_data_needs_the_right_to_read_secrets)
 {
-    CK_SESSION_HANDLE session = token_alice();
+    CK_SESSION_HANDLE session =
+        token_alice_under(POLICY("permit(principal == User::\\\"bob\\\", action in "
+                                 "Action::\\\"reader\\\", resource in Vault::\\\"web\\\");"));
     CK_OBJECT_HANDLE object = 0;
     uint8_t value[16], label[16];
     CK_ATTRIBUTE both[] = {{CKA_VALUE, value, sizeof(value)}, {CKA_LABEL, label, sizeof(label)}};
     CK_ATTRIBUTE length = {CKA_VALUE, NULL, 0};
 
-    token_admin(POLICY("permit(principal == User::\\\"bob\\\", action in "
-                       "Action::\\\"reader\\\", resource in Vault::\\\"web\\\");"));
     assert_ok(p11->C_CreateObject(session,
                                   LIST(NUMBER(CKA_CLASS, cls_data), YES(CKA_TOKEN),
                                        TEXT(CKA_LABEL, "pw"), TEXT(CKA_VALUE, "hunter2")),
@@ -285,13 +285,12 @@ END_TEST
 
 START_TEST(private_objects_wait_for_a_login)
 {
-    CK_SESSION_HANDLE session = token_alice();
+    CK_SESSION_HANDLE session = token_alice_under(POLICY(""));
     CK_MECHANISM aes = {CKM_AES_KEY_GEN, NULL, 0};
     CK_OBJECT_HANDLE object = token_aes(session, "after-login", true), key = 0;
     CK_ATTRIBUTE attr = {CKA_LABEL, NULL, 0};
     CK_ULONG len = 32;
 
-    token_admin(POLICY(""));
     assert_ok(p11->C_Logout(session));
     ck_assert_uint_eq(count_label(session, "after-login"), 0);
     assert_rv(CKR_OBJECT_HANDLE_INVALID, p11->C_GetAttributeValue(session, object, &attr, 1));

@@ -367,7 +367,7 @@ START_TEST(null_pointers_are_refused)
 {
     CK_SESSION_HANDLE session = token_alice();
     CK_MECHANISM aes = {CKM_AES_KEY_GEN, NULL, 0};
-    CK_MECHANISM lying = {CKM_AES_KEY_GEN, NULL, 5};
+    CK_MECHANISM given = {CKM_AES_KEY_GEN, f4, sizeof(f4)};
     CK_MECHANISM ec = {CKM_EC_KEY_PAIR_GEN, NULL, 0};
     CK_OBJECT_HANDLE key = 0;
 
@@ -375,7 +375,7 @@ START_TEST(null_pointers_are_refused)
     assert_rv(CKR_ARGUMENTS_BAD, p11->C_GenerateKey(session, &aes, LIST(LEN32), NULL));
     assert_rv(CKR_ARGUMENTS_BAD, p11->C_GenerateKey(session, &aes, NULL, 1, &key));
     assert_rv(CKR_ARGUMENTS_BAD, p11->C_GenerateKey(session, &aes, NULL, (CK_ULONG)-1, &key));
-    assert_rv(CKR_MECHANISM_PARAM_INVALID, p11->C_GenerateKey(session, &lying, LIST(LEN32), &key));
+    assert_rv(CKR_MECHANISM_PARAM_INVALID, p11->C_GenerateKey(session, &given, LIST(LEN32), &key));
     assert_rv(CKR_ARGUMENTS_BAD,
               p11->C_GenerateKeyPair(session, NULL, NULL, 0, NULL, 0, &key, &key));
     assert_rv(CKR_ARGUMENTS_BAD,

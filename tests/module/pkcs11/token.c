@@ -148,9 +148,16 @@ void token_login(CK_SESSION_HANDLE session, const char *user_and_pin)
 
 CK_SESSION_HANDLE token_alice(void)
 {
+    return token_alice_under(NULL);
+}
+
+CK_SESSION_HANDLE token_alice_under(const char *policy_apply)
+{
     CK_SESSION_HANDLE session;
 
     token_start();
+    if (policy_apply != NULL)
+        token_admin(policy_apply);
     session = token_open("web", true);
     token_login(session, ALICE_PIN);
     return session;

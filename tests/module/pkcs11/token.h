@@ -34,6 +34,9 @@ CK_SESSION_HANDLE token_open(const char *vault, bool rw);
 void token_login(CK_SESSION_HANDLE session, const char *user_and_pin);
 /* The usual beginning: read-write, alice in "web". */
 CK_SESSION_HANDLE token_alice(void);
+/* The same under another policy of "web", which the home's administrator applies before the login.
+ */
+CK_SESSION_HANDLE token_alice_under(const char *policy_apply);
 
 /* One administrative verb; fails the test when it is refused. */
 void token_admin(const char *json);
