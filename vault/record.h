@@ -11,7 +11,8 @@
 
 #include "vault/store_int.h"
 
-#define RECORD_MAX (4 << 20) /* bytes of one record before sealing */
+#define RECORD_MAX                                                                                 \
+    (11 << 20) /* bytes of one record before sealing: 10 MiB of data, and its names */
 
 enum record_kind {
     RECORD_VALUE = 1, /* of the home */
