@@ -5,7 +5,8 @@
  *
  * Records. A one-shot call and a Final leave one record. An Update leaves none, with one exception:
  * before the first part of a cipher's output is released an intent is in the log, and Final writes
- * its outcome. A call that fails is recorded as what it is.
+ * its outcome. The same where a decryption turns out longer than the buffer. A call that fails is
+ * recorded as what it is.
  */
 #include "pkcs11/operation_int.h"
 
@@ -186,16 +187,39 @@ static CK_RV resume(struct run *run, const struct operation *op)
     return operation_key_code(rv);
 }
 
+/*
+ * Only the work itself has told that the result does not fit, and the length it answers says
+ * something of a plaintext: that the key was used is on record before the caller hears of it. The
+ * call that then fetches the result writes the outcome.
+ */
+static CK_RV promise(struct run *run, struct operation *op)
+{
+    CK_RV rv = CKR_OK;
+
+    if (!op->intended)
+        rv = gate_intent(run);
+    if (rv != CKR_OK)
+        return rv;
+    op->intended = true;
+    op->intent = run->gate.intent;
+    gate_keep(run, &op->grant);
+    return CKR_OK;
+}
+
 /* Hands a finished result over; a result that does not fit is the caller's to keep. */
-static CK_RV give(struct run *run, const struct operation *op, const struct operation_io *io,
+static CK_RV give(struct run *run, struct operation *op, const struct operation_io *io,
                   struct buf *out)
 {
+    CK_RV rv;
+
     if (!kind_rows[op->kind].output)
         return CKR_OK;
-    if (out->len > *io->out_len)
-        return too_small(io, out->len);
-    run_output(run, io->out, io->out_len, out);
-    return CKR_OK;
+    if (out->len <= *io->out_len) {
+        run_output(run, io->out, io->out_len, out);
+        return CKR_OK;
+    }
+    rv = promise(run, op);
+    return rv == CKR_OK ? too_small(io, out->len) : rv;
 }
 
 /* ---- one-shot ---- */
@@ -208,11 +232,8 @@ static CK_RV note_whole(struct run *run, const struct operation *op, struct byte
     return CKR_OK;
 }
 
-/*
- * Where only the decryption tells the length and the buffer turns out too small, the call is
- * recorded as that (its answer says something of the plaintext) and the next one decrypts again:
- * it may bring other data.
- */
+/* Where the buffer turns out too small only afterwards, the next call works again: it may bring
+ * other data. */
 static CK_RV whole(struct run *run, struct operation *op, const struct operation_io *io,
                    bool *ret_ended)
 {
@@ -388,8 +409,6 @@ static CK_RV finish(struct run *run, struct operation *op, const struct operatio
     out = BUF_INIT(SIZE_MAX);
     op->stage = OPERATION_STAGED;
     op->released = 0; /* of what is staged */
-    if (op->intended)
-        gate_keep(run, &op->grant);
     return rv;
 }
 

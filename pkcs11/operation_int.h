@@ -100,7 +100,7 @@ struct operation_way {
     CK_RV (*begin)(struct run *run, struct operation *op);
     CK_RV (*update)(struct operation *op, struct bytes in, struct buf *out);
     CK_RV (*final)(struct run *run, struct operation *op, struct bytes signature, struct buf *out);
-    CK_RV (*whole)
+    CK_RV(*whole)
     (struct run *run, struct operation *op, const struct operation_io *io, struct buf *out);
 };
 const struct operation_way *operation_way_of(const struct operation *op);

@@ -1,0 +1,100 @@
+/* What the cases share: see bench.h. */
+#include "tests/contract/pkcs11/bench.h"
+
+static void fill_hash(const struct mech *row, CK_MECHANISM_TYPE *hash, CK_RSA_PKCS_MGF_TYPE *mgf)
+{
+    static const CK_RSA_PKCS_MGF_TYPE mgfs[] = {CKG_MGF1_SHA1, CKG_MGF1_SHA224, CKG_MGF1_SHA256,
+                                                CKG_MGF1_SHA384, CKG_MGF1_SHA512};
+
+    *hash = row->hash != KW_NO_MECHANISM ? row->hash : CKM_SHA_1;
+    for (size_t i = 0; i < sizeof(mgfs) / sizeof(*mgfs); i++) {
+        if (mech_mgf_hash(mgfs[i]) == *hash)
+            *mgf = mgfs[i];
+    }
+}
+
+static void set_param(struct bench_mechanism *m, void *param, CK_ULONG len)
+{
+    m->mechanism.pParameter = param;
+    m->mechanism.ulParameterLen = len;
+}
+
+CK_MECHANISM *bench_mechanism(struct bench_mechanism *m, const struct mech *row)
+{
+    memset(m, 0, sizeof(*m));
+    m->mechanism.mechanism = row->type;
+    bench_fill(m->iv, sizeof(m->iv));
+    bench_fill(m->aad, sizeof(m->aad));
+    if (row->params == MECH_PARAMS_IV)
+        set_param(m, m->iv, sizeof(m->iv));
+    if (row->params == MECH_PARAMS_CTR) {
+        m->ctr.ulCounterBits = 128;
+        memcpy(m->ctr.cb, m->iv, sizeof(m->ctr.cb));
+        set_param(m, &m->ctr, sizeof(m->ctr));
+    }
+    if (row->params == MECH_PARAMS_GCM) {
+        m->gcm = (CK_GCM_PARAMS){.pIv = m->iv,
+                                 .ulIvLen = 12,
+                                 .ulIvBits = 96,
+                                 .pAAD = m->aad,
+                                 .ulAADLen = sizeof(m->aad),
+                                 .ulTagBits = 128};
+        set_param(m, &m->gcm, sizeof(m->gcm));
+    }
+    if (row->params == MECH_PARAMS_PSS) {
+        fill_hash(row, &m->pss.hashAlg, &m->pss.mgf);
+        m->pss.sLen = mech_hash_len(m->pss.hashAlg);
+        set_param(m, &m->pss, sizeof(m->pss));
+    }
+    if (row->params == MECH_PARAMS_OAEP) {
+        fill_hash(row, &m->oaep.hashAlg, &m->oaep.mgf);
+        m->oaep.source = CKZ_DATA_SPECIFIED;
+        set_param(m, &m->oaep, sizeof(m->oaep));
+    }
+    return &m->mechanism;
+}
+
+CK_MECHANISM *bench_mechanism_of(struct bench_mechanism *m, CK_MECHANISM_TYPE type)
+{
+    const struct mech *row = mech_find(type);
+
+    ck_assert_ptr_nonnull(row);
+    return bench_mechanism(m, row);
+}
+
+const struct mech *bench_row(CK_FLAGS flag, size_t n)
+{
+    for (size_t i = 0; i < mech_count(); i++) {
+        if ((mech_at(i)->flags & flag) != 0 && n-- == 0)
+            return mech_at(i);
+    }
+    return NULL;
+}
+
+enum bench_key bench_key_for(const struct mech *row, CK_FLAGS flag)
+{
+    bool private = (flag & (CKF_SIGN | CKF_DECRYPT)) != 0;
+
+    if (row->key == CKK_AES)
+        return BENCH_AES256;
+    if (row->key == CKK_GENERIC_SECRET)
+        return BENCH_HMAC;
+    if (row->key == CKK_EC)
+        return private ? BENCH_P256_PRIVATE : BENCH_P256_PUBLIC;
+    return private ? BENCH_RSA_PRIVATE : BENCH_RSA_PUBLIC;
+}
+
+void bench_fill(uint8_t *data, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        data[i] = (uint8_t)(i * 7 + i / 251 + 1);
+}
+
+size_t bench_data_len(const struct mech *row, CK_FLAGS flag)
+{
+    if ((flag & (CKF_SIGN | CKF_VERIFY)) != 0 && row->hash == KW_NO_MECHANISM)
+        return 20; /* a SHA-1 digest, the hash of a raw PSS parameter above */
+    if (row->key == CKK_RSA && (flag & (CKF_ENCRYPT | CKF_DECRYPT)) != 0)
+        return 32;
+    return 160;
+}
