@@ -65,6 +65,8 @@ enum channel_result channel_send(int fd, struct buf *message, int64_t deadline)
     uint32_t length = (uint32_t)(message->len - CHANNEL_LENGTH);
     size_t done = 0;
 
+    if (message->len < CHANNEL_LENGTH)
+        return CHANNEL_CLOSED;
     memcpy(message->data, &length, CHANNEL_LENGTH);
     while (done < message->len) {
         ssize_t n =
