@@ -248,6 +248,15 @@ CK_RV journal_refresh(struct journal *j)
     return rv;
 }
 
+/* Like fail_errno(), with advice where only room is missing. */
+static CK_RV fail_writing(const char *doing, const char *path)
+{
+    bool full = errno == ENOSPC || errno == EDQUOT || errno == EFBIG;
+    CK_RV rv = fail_errno(doing, path);
+
+    return full ? fail(rv, "%s: make room, service resumes by itself", fail_reason()) : rv;
+}
+
 /* Makes the file of the next bundle, or opens it where a writer died, or was refused, after making
  * it. */
 static CK_RV prepare_next(const struct journal *j, int *ret_fd)
@@ -259,7 +268,7 @@ static CK_RV prepare_next(const struct journal *j, int *ret_fd)
     path_journal(j->bundle + 1, name);
     fd = file_open(j->folder, name, O_RDWR | O_CREAT);
     if (fd < 0)
-        return fail_errno("make", name);
+        return fail_writing("make", name);
     if (fstat(fd, &st) != 0 || st.st_size != 0) {
         (void)close(fd);
         return fail(CKR_DEVICE_ERROR,
@@ -283,10 +292,10 @@ static CK_RV write_record(struct journal *j, struct bytes record)
         return CKR_OK;
     if (n >= 0)
         errno = ENOSPC; /* short: the disk, or a limit on the file's size */
-    rv = fail_errno("append to", j->file);
+    rv = fail_writing("append to", j->file);
     if (n > 0 && cut(j) != CKR_OK)
         return fail_in(CKR_DEVICE_ERROR, "after a short write");
-    return fail(rv, "%s: make room, service resumes by itself", fail_reason());
+    return rv;
 }
 
 static CK_RV sync_bundle(const struct journal *j, uint64_t n)

@@ -488,9 +488,7 @@ static void fill_up(struct logbox *box, struct trail *trail, void (*make_room)(v
     for (; count < 100000 && rv == CKR_OK; count++)
         rv = trail_append(trail, &event, NULL);
     assert_rv(CKR_DEVICE_ERROR, rv);
-    ck_assert_msg(strstr(fail_reason(), "make room") != NULL ||
-                      strstr(fail_reason(), "cannot make") != NULL,
-                  "%s", fail_reason());
+    ck_assert_msg(strstr(fail_reason(), "make room") != NULL, "%s", fail_reason());
     count--;
     assert_rv(CKR_DEVICE_ERROR, trail_append(trail, &event, NULL));
     assert_ok(trail_status(trail, &status));
