@@ -35,14 +35,20 @@ static void newline(struct lexer *lexer, size_t offset)
     lexer->line_start = offset + 1;
 }
 
-/* White space (ASCII: the strict side of Cedar) and comments. */
+static bool ends_comment(int c)
+{
+    return c < 0 || c == '\n' || c == '\r';
+}
+
+/* White space (ASCII: the strict side of Cedar) and comments, which a carriage return ends too, as
+ * in Cedar. */
 static void skip_space(struct lexer *lexer)
 {
     for (int c; (c = peek(lexer, 0)) >= 0; lexer->at++) {
         if (c == '\n') {
             newline(lexer, lexer->at);
         } else if (c == '/' && peek(lexer, 1) == '/') {
-            while (peek(lexer, 1) >= 0 && peek(lexer, 1) != '\n')
+            while (!ends_comment(peek(lexer, 1)))
                 lexer->at++;
         } else if (c != ' ' && (c < '\t' || c > '\r')) {
             return;

@@ -148,10 +148,12 @@ bool text_unescape(struct bytes raw, int wildcard, uint8_t *out, size_t *ret_len
             *ret_len = at;
             return false;
         }
-        if (used > 0)
+        if (c == '*' && wildcard >= 0 && !(used == 1 && raw.data[at + 1] == '*'))
+            out[len++] = (uint8_t)wildcard;
+        else if (used > 0)
             len += put_utf8(out + len, c);
         else
-            out[len++] = wildcard >= 0 && c == '*' ? (uint8_t)wildcard : (uint8_t)c;
+            out[len++] = (uint8_t)c;
         at += used + 1;
     }
     *ret_len = len;
