@@ -1,0 +1,230 @@
+/* Vaults: names, slots, settings, policies. */
+#include "tests/support/vault_world.h"
+
+#include <string.h>
+
+START_TEST(names_of_vaults_and_users_are_checked)
+{
+    static const char *const good[] = {"v", "A.b_c-9", "12345678901234567890123456789012"};
+    static const char *const bad[] = {"",         "-v",  ".v",
+                                      "a b",      "a/b", "a\n",
+                                      "\xc3\xa4", "a@b", "123456789012345678901234567890123"};
+
+    for (size_t i = 0; i < sizeof(good) / sizeof(*good); i++)
+        ck_assert_msg(vault_name_is_valid(good[i]), "%s", good[i]);
+    for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++)
+        ck_assert_msg(!vault_name_is_valid(bad[i]), "%s", bad[i]);
+    ck_assert(!vault_name_is_valid(NULL));
+    ck_assert(user_name_is_valid("alice@example.org"));
+    ck_assert(user_name_is_valid("so"));
+    ck_assert(!user_name_is_valid(""));
+    ck_assert(!user_name_is_valid("a:b"));
+    ck_assert(!user_name_is_valid(NULL));
+}
+END_TEST
+
+START_TEST(a_vault_is_found_by_name_and_slot_as_it_was_made)
+{
+    struct vault_world w;
+    struct vault_info made, got;
+
+    vault_world_init(&w);
+    made = vault_world_vault(&w, "payments");
+    ck_assert_uint_eq(made.slot, 1);
+    ck_assert_int_eq(made.created, w.now);
+    ck_assert_int_eq(made.retention, 90 * 24 * 3600);
+    ck_assert(made.purge_protection);
+    ck_assert_int_eq(made.protection, PROTECTION_SOFTWARE);
+    vault_world_reopen(&w);
+    assert_ok(vault_get(w.store, "payments", &got));
+    ck_assert_int_eq(memcmp(&got, &made, sizeof(got)), 0);
+    assert_ok(vault_get_slot(w.store, 1, &got));
+    ck_assert_int_eq(memcmp(&got, &made, sizeof(got)), 0);
+    assert_rv(CKR_SLOT_ID_INVALID, vault_get(w.store, "Payments", &got));
+    assert_rv(CKR_SLOT_ID_INVALID, vault_get(w.store, "", &got));
+    assert_rv(CKR_SLOT_ID_INVALID, vault_get_slot(w.store, 0, &got));
+    assert_rv(CKR_SLOT_ID_INVALID, vault_get_slot(w.store, 2, &got));
+    assert_rv(CKR_SLOT_ID_INVALID, vault_get_slot(w.store, ~0UL, &got));
+    vault_world_release(&w);
+}
+END_TEST
+
+START_TEST(a_vault_that_is_refused_leaves_no_key_in_the_hsm)
+{
+    struct vault_world w;
+    const struct vault_spec bad_name = {.name = "a b"};
+    const struct vault_spec taken = {.name = "v"};
+    const struct vault_spec bad_retention = {.name = "w", .retention = -1};
+    struct vault_info info;
+    struct vault_info *list = NULL;
+    size_t count = 0;
+
+    vault_world_init(&w);
+    (void)vault_world_vault(&w, "v");
+    assert_rv(CKR_ACTION_PROHIBITED, vault_create(w.store, &taken, &info));
+    assert_rv(CKR_ARGUMENTS_BAD, vault_create(w.store, &bad_name, &info));
+    assert_rv(CKR_ARGUMENTS_BAD, vault_create(w.store, &bad_retention, &info));
+    assert_ok(vault_list(w.store, &list, &count));
+    ck_assert_uint_eq(count, 1);
+    free(list);
+    vault_world_release(&w);
+}
+END_TEST
+
+START_TEST(vaults_are_listed_by_slot_and_have_keys_of_their_own)
+{
+    struct vault_world w;
+    struct vault_info *list = NULL;
+    size_t count = 99;
+
+    vault_world_init(&w);
+    assert_ok(vault_list(w.store, &list, &count));
+    ck_assert_uint_eq(count, 0);
+    (void)vault_world_vault(&w, "b");
+    (void)vault_world_vault(&w, "a");
+    assert_ok(vault_list(w.store, &list, &count));
+    ck_assert_uint_eq(count, 2);
+    ck_assert_str_eq(list[0].name, "b");
+    ck_assert_str_eq(list[1].name, "a");
+    ck_assert_uint_eq(list[1].slot, 2);
+    ck_assert_int_ne(memcmp(list[0].log_key, list[1].log_key, 32), 0);
+    ck_assert_int_ne(memcmp(list[0].id, list[1].id, VAULT_ID_LEN), 0);
+    free(list);
+    vault_world_release(&w);
+}
+END_TEST
+
+START_TEST(an_update_changes_what_it_says_and_only_from_the_newest)
+{
+    struct vault_world w;
+    struct vault_info old, now;
+
+    vault_world_init(&w);
+    old = vault_world_vault(&w, "old");
+    now = old;
+    now.protection = PROTECTION_HSM;
+    now.retention = 7;
+    now.purge_protection = false;
+    (void)strcpy(now.default_user, "alice");
+    assert_ok(vault_update(w.store, &now, "new"));
+    assert_rv(CKR_SLOT_ID_INVALID, vault_get(w.store, "old", &now));
+    assert_ok(vault_get(w.store, "new", &now));
+    ck_assert_int_eq(now.protection, PROTECTION_HSM);
+    ck_assert_int_eq(now.retention, 7);
+    ck_assert(!now.purge_protection);
+    ck_assert_str_eq(now.default_user, "alice");
+    ck_assert_uint_eq(now.slot, old.slot);
+    ck_assert_int_eq(memcmp(now.log_key, old.log_key, 32), 0);
+    ck_assert_uint_gt(now.generation, old.generation);
+    assert_rv(CKR_FUNCTION_REJECTED, vault_update(w.store, &old, NULL));
+    assert_ok(vault_update(w.store, &now, NULL));
+    vault_world_release(&w);
+}
+END_TEST
+
+START_TEST(an_update_refuses_bad_and_taken_names_and_settings)
+{
+    struct vault_world w;
+    struct vault_info a, bad;
+
+    vault_world_init(&w);
+    a = vault_world_vault(&w, "a");
+    (void)vault_world_vault(&w, "b");
+    assert_rv(CKR_ACTION_PROHIBITED, vault_update(w.store, &a, "b"));
+    assert_rv(CKR_ARGUMENTS_BAD, vault_update(w.store, &a, "-"));
+    bad = a;
+    bad.retention = 0;
+    assert_rv(CKR_ARGUMENTS_BAD, vault_update(w.store, &bad, NULL));
+    bad = a;
+    (void)strcpy(bad.default_user, "so");
+    assert_rv(CKR_ARGUMENTS_BAD, vault_update(w.store, &bad, NULL));
+    bad = a;
+    memset(bad.id, 7, VAULT_ID_LEN);
+    assert_rv(CKR_SLOT_ID_INVALID, vault_update(w.store, &bad, NULL));
+    assert_ok(vault_update(w.store, &a, "a"));
+    vault_world_release(&w);
+}
+END_TEST
+
+START_TEST(each_vault_has_a_policy_of_its_own)
+{
+    struct vault_world w;
+    struct vault_info a, b, none;
+    struct buf text = BUF_INIT(1024);
+
+    vault_world_init(&w);
+    a = vault_world_vault(&w, "a");
+    b = vault_world_vault(&w, "b");
+    assert_ok(vault_get_policy(w.store, &a, &text));
+    ck_assert_uint_eq(text.len, 0);
+    assert_ok(vault_set_policy(w.store, &a, BYTES_LIT("permit a")));
+    assert_ok(vault_set_policy(w.store, &b, BYTES_LIT("permit b")));
+    assert_ok(vault_set_policy(w.store, &a, BYTES_LIT("forbid a")));
+    vault_world_reopen(&w);
+    assert_ok(vault_get_policy(w.store, &a, &text));
+    ck_assert(bytes_equal_str(buf_bytes(&text), "forbid a"));
+    assert_ok(vault_get_policy(w.store, &b, &text));
+    ck_assert(bytes_equal_str(buf_bytes(&text), "permit b"));
+    none = a;
+    memset(none.id, 1, VAULT_ID_LEN);
+    assert_rv(CKR_SLOT_ID_INVALID, vault_get_policy(w.store, &none, &text));
+    assert_rv(CKR_SLOT_ID_INVALID, vault_set_policy(w.store, &none, BYTES_LIT("x")));
+    buf_release(&text);
+    vault_world_release(&w);
+}
+END_TEST
+
+START_TEST(a_policy_longer_than_its_buffer_is_a_failure_and_no_part_of_it)
+{
+    struct vault_world w;
+    struct vault_info a;
+    struct buf text = BUF_INIT(4);
+
+    vault_world_init(&w);
+    a = vault_world_vault(&w, "a");
+    assert_ok(vault_set_policy(w.store, &a, BYTES_LIT("permit")));
+    assert_rv(CKR_HOST_MEMORY, vault_get_policy(w.store, &a, &text));
+    ck_assert_uint_eq(text.len, 0);
+    buf_release(&text);
+    vault_world_release(&w);
+}
+END_TEST
+
+START_TEST(a_vault_whose_kek_is_gone_is_listed_and_holds_nothing)
+{
+    struct vault_world w;
+    struct vault_info v, got;
+    struct hsm_key kek = {.kind = HSM_KEY_SECRET, .type = CKK_AES};
+    char *hex;
+    uint64_t count;
+
+    vault_world_init(&w);
+    v = vault_world_vault(&w, "v");
+    hex = vault_world_ask(&w, "SELECT lower(hex(kek)) FROM keyring WHERE slot = 1");
+    ck_assert(bytes_from_hex(hex, kek.id, HSM_ID_LEN));
+    free(hex);
+    assert_ok(hsm_destroy(w.hsm, &kek));
+    vault_world_reopen(&w);
+    assert_ok(vault_get(w.store, "v", &got));
+    assert_rv(CKR_DEVICE_ERROR, object_count(w.store, &v, &count));
+    ck_assert_ptr_nonnull(strstr(fail_reason(), "the HSM has no key"));
+    vault_world_release(&w);
+}
+END_TEST
+
+int main(void)
+{
+    const struct suite_case cases[] = {
+        CASE(names_of_vaults_and_users_are_checked),
+        CASE(a_vault_is_found_by_name_and_slot_as_it_was_made),
+        CASE(a_vault_that_is_refused_leaves_no_key_in_the_hsm),
+        CASE(vaults_are_listed_by_slot_and_have_keys_of_their_own),
+        CASE(an_update_changes_what_it_says_and_only_from_the_newest),
+        CASE(an_update_refuses_bad_and_taken_names_and_settings),
+        CASE(each_vault_has_a_policy_of_its_own),
+        CASE(a_policy_longer_than_its_buffer_is_a_failure_and_no_part_of_it),
+        CASE(a_vault_whose_kek_is_gone_is_listed_and_holds_nothing),
+    };
+
+    return suite_run("vault/vault", cases, sizeof(cases) / sizeof(*cases));
+}
