@@ -1,7 +1,7 @@
 /*
  * A vault home to experiment on, for tests against the whole module. lab_suite_run() makes one home
- * for the suite (a SoftHSM token of its own, vaults, users, keys); every test works on a copy of it,
- * through the module as an application loads it: dlopen, C_GetFunctionList, C_GetInterface.
+ * for the suite (a SoftHSM token of its own, vaults, users, keys); every test works on a copy of
+ * it, through the module as an application loads it: dlopen, C_GetFunctionList, C_GetInterface.
  *
  * What is in it: vault "web" with alice (LAB_PIN, default user, the data plane), bob (LAB_BOB_PIN,
  * crypto user) and a security officer (LAB_SO_PIN); keys "tls" (EC P-256), "seal" (AES-256),

@@ -59,8 +59,8 @@ json_int_t lab_answer_number(const struct lab *lab, const char *path)
 
 void lab_policy(struct lab *lab, const char *text)
 {
-    json_t *request = json_pack("{s:s, s:s, s:s}", "verb", "policy.apply", "vault", "web", "text",
-                                text);
+    json_t *request =
+        json_pack("{s:s, s:s, s:s}", "verb", "policy.apply", "vault", "web", "text", text);
     char *json = json_dumps(request, JSON_COMPACT);
 
     ck_assert_ptr_nonnull(json);
@@ -226,9 +226,9 @@ CK_RV lab_verify(const struct lab *lab, CK_SESSION_HANDLE session, CK_OBJECT_HAN
     CK_MECHANISM mechanism = {CKM_ECDSA_SHA256, NULL, 0};
     CK_RV rv = lab->f->C_VerifyInit(session, &mechanism, public_key);
 
-    return rv == CKR_OK ? lab->f->C_Verify(session, unconst(data), len, unconst(signature),
-                                           signature_len)
-                        : rv;
+    return rv == CKR_OK
+               ? lab->f->C_Verify(session, unconst(data), len, unconst(signature), signature_len)
+               : rv;
 }
 
 void lab_signs(const struct lab *lab, CK_SESSION_HANDLE session)

@@ -5,6 +5,7 @@
 #include "tests/support/lab.h"
 
 #include <dlfcn.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -110,8 +111,8 @@ END_TEST
 
 /* ---- every function, without C_Initialize ---- */
 
-/* The members of the function list, as an array of functions that take only zeros: pointers, handles
- * and lengths alike pass through the same registers. */
+/* The members of the function list, as an array of functions that take only zeros: pointers,
+ * handles and lengths alike pass through the same registers. */
 typedef CK_RV (*any_function)(CK_ULONG, CK_ULONG, CK_ULONG, CK_ULONG, CK_ULONG, CK_ULONG, CK_ULONG,
                               CK_ULONG);
 

@@ -158,8 +158,8 @@ START_TEST(the_security_officer_and_read_only_sessions_exclude_each_other)
     ck_assert_uint_eq(state_of(&lab, rw), CKS_RW_SO_FUNCTIONS);
     assert_rv(CKR_SESSION_READ_WRITE_SO_EXISTS,
               lab.f->C_OpenSession(lab.slot, CKF_SERIAL_SESSION, NULL, NULL, &more));
-    assert_ok(lab.f->C_OpenSession(lab.slot, CKF_SERIAL_SESSION | CKF_RW_SESSION, NULL, NULL,
-                                   &more));
+    assert_ok(
+        lab.f->C_OpenSession(lab.slot, CKF_SERIAL_SESSION | CKF_RW_SESSION, NULL, NULL, &more));
     ck_assert_uint_eq(state_of(&lab, more), CKS_RW_SO_FUNCTIONS);
     assert_ok(lab.f->C_Logout(rw));
     assert_ok(lab.f->C_OpenSession(lab.slot, CKF_SERIAL_SESSION, NULL, NULL, &more));
@@ -196,9 +196,10 @@ START_TEST(a_refusal_leaves_its_rule_in_device_error)
     struct lab lab;
 
     lab_start(&lab);
-    lab_policy(&lab, "permit (principal == User::\"alice\", action in Action::\"cryptoUser\","
-                     " resource);"
-                     "forbid (principal == User::\"alice\", action == Action::\"sign\", resource);");
+    lab_policy(&lab,
+               "permit (principal == User::\"alice\", action in Action::\"cryptoUser\","
+               " resource);"
+               "forbid (principal == User::\"alice\", action == Action::\"sign\", resource);");
     session = lab_alice(&lab);
     key = lab_find(&lab, session, CKO_PRIVATE_KEY, "tls");
     ck_assert_uint_eq(info_of(&lab, session).ulDeviceError, 0);
@@ -243,8 +244,7 @@ static void *sign_in_vain(void *ctx)
     CK_ULONG len;
 
     while (!atomic_load(&s->stop)) {
-        CK_RV rv =
-            lab_sign(s->lab, atomic_load(&s->session), s->key, "data", 4, signature, &len);
+        CK_RV rv = lab_sign(s->lab, atomic_load(&s->session), s->key, "data", 4, signature, &len);
 
         /* Between Init and Sign the session may have become another. */
         ck_assert_msg(rv == CKR_OK || rv == CKR_SESSION_HANDLE_INVALID ||
