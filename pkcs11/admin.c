@@ -10,6 +10,7 @@
 #include "base/names.h"
 #include "pkcs11/module.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -317,7 +318,7 @@ static CK_RV run_verb(struct admin *a)
 
     if (rv == CKR_OK)
         rv = act(a);
-    (void)strcpy(reason, fail_reason());
+    (void)snprintf(reason, sizeof(reason), "%s", fail_reason());
     left = call_leave(&a->run, rv);
     /* Writing the record may itself have met and repaired trouble: the caller's reason is the
      * act's. */

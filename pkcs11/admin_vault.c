@@ -4,6 +4,7 @@
 
 #include "base/secret.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -98,7 +99,7 @@ static CK_RV furnish(struct store *store, const struct creation *c, struct vault
     if (rv == CKR_OK && c->user != NULL)
         rv = user_add(store, vault, c->user, c->pin);
     if (rv == CKR_OK && c->user != NULL) {
-        (void)strcpy(vault->default_user, c->user);
+        (void)snprintf(vault->default_user, sizeof(vault->default_user), "%s", c->user);
         rv = vault_update(store, vault, NULL);
     }
     if (rv == CKR_OK)

@@ -339,14 +339,14 @@ void question_release(struct question *q)
 
 /*
  * The standard's own rule, beside the policy's: a private object is not there for a session that
- * has not logged in. Where the policy names the Unix caller the connection itself is the login.
+ * has not logged in. Where the policy that allows it names the Unix caller the connection itself is the login.
  * Administrative verbs go by the policy alone.
  */
 static bool private_without_login(const struct question *q)
 {
     return q->run->verb == NULL && q->ask->object != NULL && q->login.kind == LOGIN_NONE &&
            attrs_true(&q->ask->object->attrs, CKA_PRIVATE) &&
-           !policy_names_principal(q->rules->policy, &q->request);
+           !policy_verdict_names_principal(q->rules->policy, &q->request, &q->verdict);
 }
 
 void question_decide(struct question *q)

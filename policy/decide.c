@@ -279,6 +279,18 @@ void policy_decide(const struct policy *policy, const struct policy_request *req
     verdict->allow = d.rank == RANK_PERMIT;
 }
 
+/* The rule is a permit whose scope says who, and this principal is it. */
+static bool rule_names(const struct policy *policy, const struct policy_request *request,
+                       const struct closure closures[3], const struct rule *rule)
+{
+    const struct scope *principal = &rule->scopes[VARIABLE_PRINCIPAL];
+
+    if (rule->forbid || principal->kind == SCOPE_ANY || principal->kind == SCOPE_IS)
+        return false;
+    return scope_holds(&closures[VARIABLE_PRINCIPAL], policy, request, principal) &&
+           scope_holds(&closures[VARIABLE_ACTION], policy, request, &rule->scopes[VARIABLE_ACTION]);
+}
+
 bool policy_names_principal(const struct policy *policy, const struct policy_request *request)
 {
     struct closure closures[3];
@@ -286,16 +298,24 @@ bool policy_names_principal(const struct policy *policy, const struct policy_req
     if (policy == NULL)
         return false;
     close_over(closures, policy, request);
-    for (size_t i = 0; i < policy->rule_count; i++) {
-        const struct rule *rule = &policy->rules[i];
-        const struct scope *principal = &rule->scopes[VARIABLE_PRINCIPAL];
-
-        if (rule->forbid || principal->kind == SCOPE_ANY || principal->kind == SCOPE_IS)
-            continue;
-        if (scope_holds(&closures[VARIABLE_PRINCIPAL], policy, request, principal) &&
-            scope_holds(&closures[VARIABLE_ACTION], policy, request,
-                        &rule->scopes[VARIABLE_ACTION]))
+    for (size_t i = 0; i < policy->rule_count; i++)
+        if (rule_names(policy, request, closures, &policy->rules[i]))
             return true;
-    }
+    return false;
+}
+
+bool policy_verdict_names_principal(const struct policy *policy,
+                                    const struct policy_request *request,
+                                    const struct policy_verdict *verdict)
+{
+    size_t stored = verdict->reason_count < verdict->max ? verdict->reason_count : verdict->max;
+    struct closure closures[3];
+
+    if (policy == NULL || !verdict->allow)
+        return false;
+    close_over(closures, policy, request);
+    for (size_t i = 0; i < stored; i++)
+        if (rule_names(policy, request, closures, &policy->rules[verdict->reasons[i]]))
+            return true;
     return false;
 }

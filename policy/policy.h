@@ -150,6 +150,11 @@ void policy_decide(const struct policy *policy, const struct policy_request *req
  */
 bool policy_names_principal(const struct policy *policy, const struct policy_request *request);
 
+/* True when one of the permits that made this verdict (of those stored) names the principal so. */
+bool policy_verdict_names_principal(const struct policy *policy,
+                                    const struct policy_request *request,
+                                    const struct policy_verdict *verdict);
+
 #include "base/scope.h"
 SCOPE_DEFINE(struct policy, policy_free)
 

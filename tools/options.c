@@ -172,7 +172,7 @@ int user_name_parse(const struct invocation *inv, const char *text, struct objec
         strlen(slash + 1) >= sizeof(ret->name))
         return bad_name(inv, text, "VAULT/NAME");
     memcpy(ret->vault, text, vault);
-    (void)strcpy(ret->name, slash + 1);
+    (void)snprintf(ret->name, sizeof(ret->name), "%s", slash + 1);
     return TOOL_DONE;
 }
 

@@ -8,7 +8,7 @@
 #define APPLICATION_ID 0x4B595744 /* "KYWD" */
 #define FORMAT         1
 #define BUSY_MS        5000
-#define RECORD_LIMIT   (8 << 20)
+#define RECORD_LIMIT   (12 << 20) /* more than any sealed record: RECORD_MAX of vault/record.h */
 
 struct db {
     sqlite3 *handle;

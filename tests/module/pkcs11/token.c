@@ -91,7 +91,7 @@ int token_suite(const char *name, const struct suite_case *cases, size_t count)
     (void)snprintf(home, sizeof(home), "/tmp/keyward-objects.XXXXXX");
     if (mkdtemp(home) == NULL || count >= COUNT(all))
         return 1;
-    strcat(home, "/home");
+    (void)snprintf(home + strlen(home), sizeof(home) - strlen(home), "/home");
     (void)setenv("KEYWARD_HOME", home, 1);
     (void)unsetenv("KEYWARD_SERVER");
     memcpy(all + 1, cases, count * sizeof(*cases));

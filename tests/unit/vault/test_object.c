@@ -119,7 +119,7 @@ START_TEST(an_object_too_large_is_refused_and_a_large_one_kept)
     struct scene s;
     struct object o, got;
     struct object *const list[] = {&o};
-    size_t large = 3 << 20;
+    size_t large = 10 << 20;
     uint8_t *value = calloc(1, 2 * large);
 
     scene_init(&s);
