@@ -11,6 +11,7 @@
 
 #include <limits.h>
 #include <openssl/bn.h>
+#include <openssl/decoder.h>
 #include <openssl/param_build.h>
 #include <openssl/params.h>
 #include <openssl/x509.h>
@@ -23,6 +24,7 @@
 #define OCTET_STRING 0x04
 
 SCOPE_DEFINE(BIGNUM, BN_free)
+SCOPE_DEFINE(OSSL_DECODER_CTX, OSSL_DECODER_CTX_free)
 SCOPE_DEFINE(OSSL_PARAM, OSSL_PARAM_free)
 SCOPE_DEFINE(OSSL_PARAM_BLD, OSSL_PARAM_BLD_free)
 
@@ -168,19 +170,55 @@ static CK_RV check_curve(const EVP_PKEY *key)
     return read_point(key, curve, point, &len);
 }
 
+/*
+ * Both ways to a key go to the provider by names that no engine answers to: d2i_PUBKEY_ex() and the
+ * short names
+ * ("EC") ask the process's table of engines first, and the host's engine may lead back to us.
+ */
+static EVP_PKEY *decode(struct local *local, const unsigned char **data, size_t *len)
+{
+    EVP_PKEY *key = NULL;
+    SCOPED(OSSL_DECODER_CTX_free_p)
+    OSSL_DECODER_CTX *ctx = OSSL_DECODER_CTX_new_for_pkey(&key, "DER", "SubjectPublicKeyInfo", NULL,
+                                                          EVP_PKEY_PUBLIC_KEY, local->ctx, NULL);
+
+    if (ctx != NULL && OSSL_DECODER_from_data(ctx, data, len) == 1)
+        return key;
+    EVP_PKEY_free(key);
+    return NULL;
+}
+
+static const struct {
+    const char *name, *oid;
+} key_types[] = {
+    {"RSA", "1.2.840.113549.1.1.1"},
+    {"EC", "1.2.840.10045.2.1"},
+    {"ED25519", "1.3.101.112"},
+    {"ED448", "1.3.101.113"},
+};
+
+static const char *oid_of(const char *name)
+{
+    for (size_t i = 0; i < sizeof(key_types) / sizeof(*key_types); i++)
+        if (strcmp(key_types[i].name, name) == 0)
+            return key_types[i].oid;
+    return name;
+}
+
 CK_RV local_public_load(struct local *local, struct bytes spki, EVP_PKEY **ret)
 {
     LOCAL_QUIET;
     SCOPED(EVP_PKEY_free_p) EVP_PKEY *key = NULL;
     const unsigned char *p = spki.data;
+    size_t left = spki.len;
     CK_RV rv;
 
     if (spki.len == 0 || spki.len > SPKI_MAX)
         return fail_public("is empty or too long");
-    key = d2i_PUBKEY_ex(NULL, &p, (long)spki.len, local->ctx, NULL);
+    key = decode(local, &p, &left);
     if (key == NULL)
         return fail_public("cannot be decoded, or its point is not on its curve");
-    if (p != spki.data + spki.len)
+    if (left != 0)
         return fail_public("has bytes behind its end");
     rv = EVP_PKEY_is_a(key, "RSA") ? check_rsa(key) : check_curve(key);
     if (rv == CKR_OK)
@@ -271,7 +309,7 @@ static CK_RV put_spki(struct local *local, const char *type, OSSL_PARAM *params,
                       struct buf *ret_spki)
 {
     SCOPED(EVP_PKEY_CTX_free_p)
-    EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_name(local->ctx, type, NULL);
+    EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_name(local->ctx, oid_of(type), NULL);
     SCOPED(EVP_PKEY_free_p) EVP_PKEY *key = NULL;
     unsigned char *der = NULL;
     int len;

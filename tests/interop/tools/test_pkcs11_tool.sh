@@ -21,11 +21,21 @@ mechanism() {
 check "it lists its mechanisms" mechanism ECDSA-SHA256
 
 # ---- keys ----
+# pkcs11-tool picks a key by its id, so each label has one.
+id_of() {
+    case $1 in
+    rsa) echo 01 ;;
+    rsa3) echo 31 ;;
+    prime256v1) echo 25 ;;
+    secp384r1) echo 38 ;;
+    secp521r1) echo 52 ;;
+    aes) echo 05 ;;
+    esac
+}
 check "an RSA key pair is made" p11_login --keypairgen --key-type rsa:2048 --label rsa --id 01
 check "an RSA-3072 key pair is made" p11_login --keypairgen --key-type rsa:3072 --label rsa3 --id 31
 for curve in prime256v1 secp384r1 secp521r1; do
-    check "an EC key pair on $curve is made" \
-        p11_login --keypairgen --key-type "EC:$curve" --label "$curve" --id "$(printf '%02x' $((${#curve} + $(echo "$curve" | tr -dc 0-9 | cut -c1-2))))"
+    check "an EC key pair on $curve is made" p11_login --keypairgen --key-type "EC:$curve" --label "$curve" --id "$(id_of "$curve")"
 done
 check "an AES key is made" p11_login --keygen --key-type aes:32 --label aes --id 05
 objects() { # how many objects have a label of ours
@@ -46,7 +56,7 @@ done
 sign_verify() { # key mechanism hash extra-for-openssl...
     local key=$1 mechanism=$2 hash=$3
     shift 3
-    p11_login --sign --mechanism "$mechanism" --label "$key" -i "$WORK/data" -o "$WORK/sig" \
+    p11_login --sign --mechanism "$mechanism" --id "$(id_of "$key")" -i "$WORK/data" -o "$WORK/sig" \
         --signature-format openssl &&
         openssl dgst "-$hash" -verify "$WORK/$key.pem" -signature "$WORK/sig" "$@" "$WORK/data"
 }
@@ -62,25 +72,25 @@ check "RSA-3072 with SHA-256" sign_verify rsa3 SHA256-RSA-PKCS sha256
 check "RSA PSS with SHA-256" sign_verify rsa SHA256-RSA-PKCS-PSS sha256 \
     -sigopt rsa_padding_mode:pss -sigopt rsa_pss_saltlen:-1
 raw_ecdsa() {
-    p11_login --sign --mechanism ECDSA --label prime256v1 -i "$WORK/sha256" -o "$WORK/sig" \
+    p11_login --sign --mechanism ECDSA --id "$(id_of prime256v1)" -i "$WORK/sha256" -o "$WORK/sig" \
         --signature-format openssl &&
         openssl dgst -sha256 -verify "$WORK/prime256v1.pem" -signature "$WORK/sig" "$WORK/data"
 }
 check "raw ECDSA over a digest" raw_ecdsa
 many_parts() {
-    p11_login --sign --mechanism SHA256-RSA-PKCS --label rsa -i "$WORK/big" -o "$WORK/sig" &&
+    p11_login --sign --mechanism SHA256-RSA-PKCS --id "$(id_of rsa)" -i "$WORK/big" -o "$WORK/sig" &&
         openssl dgst -sha256 -verify "$WORK/rsa.pem" -signature "$WORK/sig" "$WORK/big"
 }
 check "100,000 bytes are signed in parts" many_parts
 verify_own() {
-    p11_login --sign --mechanism SHA256-RSA-PKCS --label rsa -i "$WORK/data" -o "$WORK/sig" &&
-        p11_login --verify --mechanism SHA256-RSA-PKCS --label rsa -i "$WORK/data" \
+    p11_login --sign --mechanism SHA256-RSA-PKCS --id "$(id_of rsa)" -i "$WORK/data" -o "$WORK/sig" &&
+        p11_login --verify --mechanism SHA256-RSA-PKCS --id "$(id_of rsa)" -i "$WORK/data" \
             --signature-file "$WORK/sig" | grep -q 'Signature is valid'
 }
 check "it verifies what it signed" verify_own
 tampered() {
     printf 'X' | dd of="$WORK/sig" bs=1 seek=20 conv=notrunc 2>/dev/null
-    p11_login --verify --mechanism SHA256-RSA-PKCS --label rsa -i "$WORK/data" --signature-file "$WORK/sig" 2>&1 |
+    p11_login --verify --mechanism SHA256-RSA-PKCS --id "$(id_of rsa)" -i "$WORK/data" --signature-file "$WORK/sig" 2>&1 |
         grep -q 'Invalid signature\|CKR_SIGNATURE_INVALID'
 }
 check "it refuses a signature with one byte changed" tampered
@@ -90,7 +100,7 @@ rsa_decrypt() { # padding-mechanism openssl-options...
     local mechanism=$1
     shift
     openssl pkeyutl -encrypt -pubin -inkey "$WORK/rsa.pem" "$@" -in "$WORK/data" -out "$WORK/cipher" &&
-        p11_login --decrypt --mechanism "$mechanism" --label rsa -i "$WORK/cipher" -o "$WORK/plain" &&
+        p11_login --decrypt --mechanism "$mechanism" --id "$(id_of rsa)" -i "$WORK/cipher" -o "$WORK/plain" &&
         cmp "$WORK/data" "$WORK/plain"
 }
 check "RSA PKCS#1 decryption of what openssl encrypted" rsa_decrypt RSA-PKCS
@@ -98,8 +108,8 @@ aes() { # mechanism options...
     local mechanism=$1
     shift
     head -c 4096 "$WORK/big" >"$WORK/blocks"
-    p11_login --encrypt --mechanism "$mechanism" --label aes "$@" -i "$WORK/blocks" -o "$WORK/cipher" &&
-        p11_login --decrypt --mechanism "$mechanism" --label aes "$@" -i "$WORK/cipher" -o "$WORK/plain" &&
+    p11_login --encrypt --mechanism "$mechanism" --id "$(id_of aes)" "$@" -i "$WORK/blocks" -o "$WORK/cipher" &&
+        p11_login --decrypt --mechanism "$mechanism" --id "$(id_of aes)" "$@" -i "$WORK/cipher" -o "$WORK/plain" &&
         cmp "$WORK/blocks" "$WORK/plain" && ! cmp -s "$WORK/blocks" "$WORK/cipher"
 }
 check "AES ECB, both ways" aes AES-ECB
@@ -123,8 +133,11 @@ deleted() {
     p11_login --delete-object --type data --label blob && ! p11_login -O | grep -q blob
 }
 check "a deleted object is gone from the list" deleted
-refuses "a private key's value is not to be had" 'not supported|SENSITIVE|Reading private keys|error' \
-    p11_login --read-object --type privkey --label rsa -o "$WORK/never"
+no_value() {
+    p11_login --read-object --type privkey --id "$(id_of rsa)" -o "$WORK/never"
+    [ ! -s "$WORK/never" ]
+}
+check "a private key's value is not to be had" no_value
 
 # ---- PINs ----
 refuses "a wrong PIN is CKR_PIN_INCORRECT" CKR_PIN_INCORRECT p11 --login --pin wrong-pin -O
