@@ -24,7 +24,8 @@ MUST_CHECK CK_RV birth_check_place(const struct run *run, const struct object *o
 /* Sets the version of objects that are born together: one more than the highest of their names. */
 MUST_CHECK CK_RV birth_version(struct run *run, struct object *const *objects, size_t count);
 
-/* Stores those of them that are token objects, all or none. */
+/* Stores those of them that are token objects, all or none. A version that another process took
+ * meanwhile is raised: name the object to the record afterwards. */
 MUST_CHECK CK_RV birth_store(struct run *run, struct object *const *objects, size_t count);
 
 /* The caller's handle of an object that is stored, or that the session keeps from now on (then its

@@ -194,6 +194,8 @@ static CK_RV bring_in(struct run *run, const struct class_row *row, struct objec
         rv = gate_intent(run);
     if (rv == CKR_OK)
         rv = birth_store(run, &object, 1);
+    if (rv == CKR_OK)
+        gate_object(run, object);
     return rv;
 }
 

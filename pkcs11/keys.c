@@ -250,6 +250,7 @@ static CK_RV make(struct birth *b)
         fail_unheeded(hsm_destroy(run_hsm(b->run), &b->spec.key));
         return fail(rv, "%s", reason);
     }
+    gate_object(b->run, b->pair[0]);
     return CKR_OK;
 }
 

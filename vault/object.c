@@ -183,11 +183,68 @@ static CK_RV write_object(struct store *store, struct keys *keys, struct object 
 
 /* ---- the calls ---- */
 
+struct highest {
+    uint64_t cls, version;
+};
+
+static CK_RV keep_highest(void *ctx, const struct record *record, struct bytes content,
+                          bool *ret_more)
+{
+    struct highest *highest = ctx;
+
+    (void)content;
+    if (record->cls == highest->cls && record->version > highest->version)
+        highest->version = record->version;
+    *ret_more = true;
+    return CKR_OK;
+}
+
+/* The highest version that an object's label and class have had. */
+static CK_RV highest_version(struct store *store, struct keys *keys, const struct object *o,
+                             uint64_t *ret)
+{
+    uint8_t label_tag[TAG_LEN];
+    const struct record_query query = {
+        .kind = RECORD_OBJECT, .either = true, .label_tag = label_tag};
+    struct highest highest = {.cls = o->cls};
+    struct bytes label = attrs_bytes(&o->attrs, CKA_LABEL);
+    CK_RV rv = CKR_OK;
+
+    if (label.len > 0)
+        rv = tag_of(store, keys, CKA_LABEL, label, label_tag);
+    if (rv == CKR_OK && label.len > 0)
+        rv = record_walk(store, keys, &query, keep_highest, &highest);
+    *ret = highest.version;
+    return rv;
+}
+
+/* The caller counted before this transaction, and another process may have been faster: objects
+ * born together then get the next version that is free for all of them. */
+static CK_RV raise_versions(struct store *store, struct keys *keys, struct object *const *objects,
+                            size_t count)
+{
+    uint64_t top = 0;
+    bool taken = false;
+
+    for (size_t i = 0; i < count; i++) {
+        uint64_t highest = 0;
+        CK_RV rv = highest_version(store, keys, objects[i], &highest);
+
+        if (rv != CKR_OK)
+            return rv;
+        taken = taken || highest >= objects[i]->version;
+        top = highest > top ? highest : top;
+    }
+    for (size_t i = 0; taken && i < count; i++)
+        objects[i]->version = top + 1;
+    return CKR_OK;
+}
+
 static CK_RV insert_all(struct store *store, struct keys *keys, struct object *const *objects,
                         size_t count)
 {
     int64_t now = store_now(store);
-    CK_RV rv = CKR_OK;
+    CK_RV rv = raise_versions(store, keys, objects, count);
 
     for (size_t i = 0; i < count && rv == CKR_OK; i++) {
         if (memcmp(objects[i]->vault, keys->id, VAULT_ID_LEN) != 0)

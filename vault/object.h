@@ -37,7 +37,8 @@ void object_release(struct object *object); /* the contents, not the struct */
 MUST_CHECK CK_RV object_copy(struct object *to, const struct object *from);
 
 /* Writes new objects (one or, for a key pair, two) in one transaction: all or nothing. ids are the
- * caller's (random), generation is set here. */
+ * caller's (random), generation is set here. Where a label and class already have a version that
+ * high, all of them get the next one. */
 MUST_CHECK CK_RV object_insert(struct store *store, struct object *const *objects, size_t count);
 /* CKR_OBJECT_HANDLE_INVALID when there is none. Deleted objects are returned with their state. */
 MUST_CHECK CK_RV object_get(struct store *store, const struct vault_info *vault,
