@@ -348,7 +348,8 @@ static int pair_order(const void *a, const void *b, void *context)
 
 static bool sort_pairs(struct parser *p, struct pair *pairs, size_t count)
 {
-    qsort_r(pairs, count, sizeof(*pairs), pair_order, p->policy);
+    if (count > 1) /* with none, there may be no stack yet */
+        qsort_r(pairs, count, sizeof(*pairs), pair_order, p->policy);
     for (size_t i = 1; i < count; i++) {
         struct token at = {.line = pairs[i].line, .column = pairs[i].column};
 

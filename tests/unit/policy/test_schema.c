@@ -200,6 +200,8 @@ static const struct {
     {W("resource.tags has owner && resource.tags.other == \"a\""), 2, 49, "may be missing here"},
     {W("context has vault && resource.tags.vault == \"a\""), 2, 43, "may be missing here"},
     {ANY("resource.type == \"rsa\""), 2, 17, "may be missing here"},
+    {"permit(principal, action == Action::\"list\", resource)\nwhen { resource.type == \"rsa\" };",
+     2, 17, "may be missing here"},
     {ANY("(resource is Key || resource is Vault) && resource.size > 1"), 2, 59,
      "may be missing here"},
     {ANY("!(resource is Vault) && resource.size > 1"), 2, 41, "may be missing here"},
