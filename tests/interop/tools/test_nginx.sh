@@ -40,8 +40,18 @@ http {
 }
 CONF
 export OPENSSL_CONF="$WORK/openssl.cnf"
-foreign nginx -c "$WORK/nginx.conf" -e "$WORK/error.log" &
-pids+=($!)
+# The output is its own: a worker that outlives us must not hold the test's pipe open.
+foreign nginx -c "$WORK/nginx.conf" -e "$WORK/error.log" >"$WORK/nginx.out" 2>&1 </dev/null &
+stop_nginx() {
+    local master
+    master=$(cat "$WORK/nginx.pid" 2>/dev/null) || return 0
+    kill -TERM "$master" 2>/dev/null
+    wait_for 10 gone "$master" || kill -KILL "$master" 2>/dev/null
+}
+gone() {
+    ! kill -0 "$1" 2>/dev/null
+}
+trap 'stop_nginx; at_exit' EXIT
 get() {
     OPENSSL_CONF=/dev/null curl -sS --max-time 10 --cacert "$WORK/$1.crt" "https://localhost:$2/" --resolve "localhost:$2:127.0.0.1"
 }
@@ -70,7 +80,6 @@ signatures() {
     [ "$("$KEYWARD" log show --vault web --json | grep -c '"action": *"sign"')" -ge 80 ]
 }
 check "the signatures are in the log" signatures
-kill "${pids[0]}" 2>/dev/null
-wait "${pids[0]}" 2>/dev/null
+stop_nginx
 check "the log verifies" env OPENSSL_CONF=/dev/null "$KEYWARD" log verify
 finish
