@@ -62,6 +62,22 @@ static void print_keys(const struct invocation *inv, const json_t *answer)
     }
 }
 
+/* Of a pair the private half, which comes first, speaks for both. The id is what pkcs11-tool and
+ * others pick a key by. */
+static void print_created(const struct invocation *inv, const json_t *answer)
+{
+    const json_t *key = json_array_get(json_object_get(answer, "keys"), 0);
+
+    if (option(inv, "--json") != NULL) {
+        print_json(answer);
+        return;
+    }
+    (void)printf("key %s is made: %s, protection %s, version %lld\n", inv->args[0],
+                 option(inv, "--type"), json_string_value(json_object_get(key, "protection")),
+                 (long long)json_integer_value(json_object_get(key, "version")));
+    (void)printf("id: %s\n", json_string_value(json_object_get(key, "id")));
+}
+
 int cmd_key_create(const struct invocation *inv)
 {
     struct object_name object;
@@ -89,7 +105,7 @@ int cmd_key_create(const struct invocation *inv)
         json_decref(request);
         return rc;
     }
-    return client_do(inv, object.vault, request, print_keys);
+    return client_do(inv, object.vault, request, print_created);
 }
 
 /* A pair is one line: the private half, with what the public half adds to its use. */
@@ -205,12 +221,24 @@ int cmd_key_delete(const struct invocation *inv)
     return simple(inv, "key.delete", print_deleted);
 }
 
+static void print_recovered(const struct invocation *inv, const json_t *answer)
+{
+    (void)answer;
+    (void)printf("key %s is back\n", inv->args[0]);
+}
+
 int cmd_key_recover(const struct invocation *inv)
 {
-    return simple(inv, "key.recover", NULL);
+    return simple(inv, "key.recover", print_recovered);
+}
+
+static void print_purged(const struct invocation *inv, const json_t *answer)
+{
+    (void)answer;
+    (void)printf("key %s is gone for good, out of the HSM too\n", inv->args[0]);
 }
 
 int cmd_key_purge(const struct invocation *inv)
 {
-    return simple(inv, "key.purge", NULL);
+    return simple(inv, "key.purge", print_purged);
 }
