@@ -58,7 +58,8 @@ MUST_CHECK CK_RV hsm_open(const struct hsm_config *config, struct local *local, 
 /* Ends the worker. NULL is fine. */
 void hsm_close(struct hsm *hsm);
 /* In a child after fork: forgets the parent's worker (closes our copies of its sockets, sends
- * nothing) and frees. */
+ * nothing) and frees. Inherited operations are freed before it, or never; nothing of theirs is sent
+ * there either. */
 void hsm_abandon(struct hsm *hsm);
 
 /* Known-answer and liveness test: the token is there, its random source answers, a digest it

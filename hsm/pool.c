@@ -313,9 +313,12 @@ CK_RV pool_exchange(struct pool *p, struct pool_lane *lane, struct wire_request 
 {
     struct wire_request rest = {.op = WIRE_MORE};
     uint64_t more = 0;
-    CK_RV rv;
+    /* Not only at lease: a forked child inherits operations that hold a lane of its parent. */
+    CK_RV rv = check_owner(p);
 
     *ret_lost = false;
+    if (rv != CKR_OK)
+        return rv;
     rv = one_exchange(p, lane, q, out, &more, ret_lost);
     while (rv == CKR_OK && more > 0)
         rv = one_exchange(p, lane, &rest, out, &more, ret_lost);

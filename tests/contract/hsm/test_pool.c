@@ -225,6 +225,44 @@ START_TEST(child_after_fork_is_refused_abandons_opens_its_own_and_leaves_the_par
 }
 END_TEST
 
+/* Exit 0: both were refused, or silent. The parent sees whether anything went over its lane. */
+static void touch_operation_in_child(struct hsm_op *op)
+{
+    CK_RV rv = hsm_update(op, BYTES_LIT("x"), NULL);
+
+    hsm_op_free(op);
+    _exit(rv == CKR_DEVICE_ERROR ? 0 : 1);
+}
+
+START_TEST(operation_inherited_by_a_child_never_reaches_the_parents_lane)
+{
+    struct buf whole = BUF_INIT(64);
+    struct buf parts = BUF_INIT(64);
+    struct hsm_op *op = NULL;
+    struct pooled p;
+    pid_t child;
+    int status;
+
+    pooled_init(&p, 0, 0);
+    assert_ok(mac(&p, BYTES_LIT("abc"), &whole));
+    assert_ok(hsm_begin(p.w.hsm, HSM_SIGN, &p.key, &hmac, &op));
+    assert_ok(hsm_update(op, BYTES_LIT("ab"), NULL));
+    child = fork();
+    if (child == 0)
+        touch_operation_in_child(op);
+    ck_assert(waitpid(child, &status, 0) == child);
+    ck_assert(WIFEXITED(status));
+    ck_assert_int_eq(WEXITSTATUS(status), 0);
+    assert_ok(hsm_update(op, BYTES_LIT("c"), NULL));
+    assert_ok(hsm_final(op, BYTES_NONE, &parts));
+    ck_assert(bytes_equal(buf_bytes(&whole), buf_bytes(&parts)));
+    hsm_op_free(op);
+    buf_release(&whole);
+    buf_release(&parts);
+    world_release(&p.w);
+}
+END_TEST
+
 /* ---- leaks ---- */
 
 START_TEST(no_descriptor_leaks_over_losses_and_reopenings_and_all_are_close_on_exec)
@@ -295,6 +333,7 @@ int main(void)
         CASE(worker_has_no_secret_on_its_command_line_nor_the_hosts_environment),
         CASE(host_that_ignores_or_closes_everything_can_open),
         CASE(child_after_fork_is_refused_abandons_opens_its_own_and_leaves_the_parent_alone),
+        CASE(operation_inherited_by_a_child_never_reaches_the_parents_lane),
         CASE(no_descriptor_leaks_over_losses_and_reopenings_and_all_are_close_on_exec),
         CASE(worker_grows_neither_in_descriptors_nor_in_memory),
     };
