@@ -49,6 +49,8 @@ struct bench {
     struct bench_own *own;
 };
 
+/* main()'s status. */
+int bench_suite(const char *name, const struct suite_case *cases, size_t count);
 void bench_open(struct bench *b);
 void bench_close(struct bench *b);
 /* Handle of a key; a pair is made when its first half is asked for. */

@@ -398,5 +398,5 @@ int main(void)
         CASE_SLOW(a_result_may_take_the_place_of_its_input, 60),
     };
 
-    return suite_run("pkcs11/cipher", cases, sizeof(cases) / sizeof(*cases));
+    return bench_suite("pkcs11/cipher", cases, sizeof(cases) / sizeof(*cases));
 }

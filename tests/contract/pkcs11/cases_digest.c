@@ -147,5 +147,5 @@ int main(void)
         CASE_SLOW(random_takes_no_seed, 60),
     };
 
-    return suite_run("pkcs11/digest", cases, sizeof(cases) / sizeof(*cases));
+    return bench_suite("pkcs11/digest", cases, sizeof(cases) / sizeof(*cases));
 }

@@ -251,5 +251,5 @@ int main(void)
         CASE_SLOW(a_key_that_is_not_digested_is_on_record, 60),
     };
 
-    return suite_run("pkcs11/log", cases, sizeof(cases) / sizeof(*cases));
+    return bench_suite("pkcs11/log", cases, sizeof(cases) / sizeof(*cases));
 }

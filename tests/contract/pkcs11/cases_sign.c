@@ -310,5 +310,5 @@ int main(void)
         CASE_SLOW(a_raw_rsa_signature_refuses_what_does_not_fit_the_key, 60),
     };
 
-    return suite_run("pkcs11/sign", cases, sizeof(cases) / sizeof(*cases));
+    return bench_suite("pkcs11/sign", cases, sizeof(cases) / sizeof(*cases));
 }

@@ -472,5 +472,5 @@ int main(void)
         CASE(a_part_of_a_cipher_tells_its_length_and_waits_for_room),
     };
 
-    return suite_run("pkcs11/states", cases, sizeof(cases) / sizeof(*cases));
+    return bench_suite("pkcs11/states", cases, sizeof(cases) / sizeof(*cases));
 }

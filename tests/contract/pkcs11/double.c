@@ -323,6 +323,11 @@ static CK_FUNCTION_LIST functions = {
     .C_GenerateRandom = C_GenerateRandom,
 };
 
+int bench_suite(const char *name, const struct suite_case *cases, size_t count)
+{
+    return suite_run(name, cases, count);
+}
+
 void bench_open(struct bench *b)
 {
     memset(&own, 0, sizeof(own));
