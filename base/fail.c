@@ -8,7 +8,7 @@
 
 static _Thread_local char reason[FAIL_REASON_MAX];
 
-CK_RV fail(CK_RV rv, const char *fmt, ...)
+CK_RV(fail)(CK_RV rv, const char *fmt, ...)
 {
     char text[FAIL_REASON_MAX] = ""; /* fmt's arguments may point into reason */
     int saved = errno;
@@ -22,27 +22,27 @@ CK_RV fail(CK_RV rv, const char *fmt, ...)
     return rv;
 }
 
-CK_RV fail_in(CK_RV rv, const char *what)
+CK_RV(fail_in)(CK_RV rv, const char *what)
 {
     return fail(rv, "%s: %s", what, reason);
 }
 
-CK_RV fail_memory(void)
+CK_RV(fail_memory)(void)
 {
     return fail(CKR_HOST_MEMORY, "out of memory");
 }
 
-CK_RV fail_argument(const char *name)
+CK_RV(fail_argument)(const char *name)
 {
     return fail(CKR_ARGUMENTS_BAD, "argument %s is missing or out of range", name);
 }
 
-CK_RV fail_internal(const char *assumption)
+CK_RV(fail_internal)(const char *assumption)
 {
     return fail(CKR_GENERAL_ERROR, "internal error, please report: %s", assumption);
 }
 
-CK_RV fail_errno(const char *doing, const char *path)
+CK_RV(fail_errno)(const char *doing, const char *path)
 {
     char text[128];
 

@@ -26,6 +26,16 @@ CK_RV fail_internal(const char *assumption); /* CKR_GENERAL_ERROR: a broken assu
 /* CKR_DEVICE_ERROR: a system call on path failed, with errno's text. */
 CK_RV fail_errno(const char *doing, const char *path);
 
+#ifdef __clang_analyzer__
+/* The analyzer reads one file at a time and would think that a failure may return CKR_OK. */
+#define fail(rv, ...)             ((void)(fail)((rv), __VA_ARGS__), (rv))
+#define fail_in(rv, what)         ((void)(fail_in)((rv), (what)), (rv))
+#define fail_memory()             ((void)(fail_memory)(), CKR_HOST_MEMORY)
+#define fail_argument(name)       ((void)(fail_argument)(name), CKR_ARGUMENTS_BAD)
+#define fail_internal(assumption) ((void)(fail_internal)(assumption), CKR_GENERAL_ERROR)
+#define fail_errno(doing, path)   ((void)(fail_errno)((doing), (path)), CKR_DEVICE_ERROR)
+#endif
+
 /* The last reason of this thread, "" when there is none. Valid until the next failure in this
  * thread. */
 const char *fail_reason(void);

@@ -104,7 +104,7 @@ static CK_RV create_locked(struct device *d)
 {
     SCOPED_SECRET so_pin = NULL;
     SCOPED_SECRET pin = NULL;
-    CK_SLOT_ID slot;
+    CK_SLOT_ID slot = 0;
     CK_RV rv = pin_read(d->texts[WIRE_SO_PIN_FILE], &so_pin);
 
     if (rv == CKR_OK)

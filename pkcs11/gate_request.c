@@ -339,8 +339,8 @@ void question_release(struct question *q)
 
 /*
  * The standard's own rule, beside the policy's: a private object is not there for a session that
- * has not logged in. Where the policy that allows it names the Unix caller the connection itself is the login.
- * Administrative verbs go by the policy alone.
+ * has not logged in. Where the policy that allows it names the Unix caller the connection itself is
+ * the login. Administrative verbs go by the policy alone.
  */
 static bool private_without_login(const struct question *q)
 {

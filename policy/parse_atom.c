@@ -112,8 +112,8 @@ bool parse_type(struct parser *p, const char *what, uint32_t *ret_string)
 /* The id behind a path that stands in p->text. */
 static bool finish_uid(struct parser *p, uint32_t *ret_uid)
 {
-    uint32_t type;
-    uint32_t id;
+    uint32_t type = 0;
+    uint32_t id = 0;
 
     if (!parse_string_number(p, buf_bytes(&p->text), &type) ||
         !parse_string(p, -1, "an id in quotes", &id))
@@ -403,8 +403,8 @@ static bool finish_record(struct parser *p, const struct literal *literal, uint3
 static bool parse_field(struct parser *p, struct literal *literal)
 {
     struct token at = p->token;
-    uint32_t name;
-    uint32_t node;
+    uint32_t name = 0;
+    uint32_t node = 0;
 
     if (at.kind == TOKEN_STRING ? !parse_string(p, -1, "a string", &name)
                                 : !parse_identifier(p, "a field's name", &name))

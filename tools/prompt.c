@@ -87,7 +87,7 @@ static int ask_once(const struct invocation *inv, int tty, const char *question,
     rc = take_line(inv, tty, "the terminal", ret);
     (void)tcsetattr(tty, TCSAFLUSH, &before);
     (void)dprintf(tty, "\n");
-    if (rc == TOOL_DONE && memchr((*ret)->data, CTRL_C, (*ret)->len) != NULL) {
+    if (rc == TOOL_DONE && *ret != NULL && memchr((*ret)->data, CTRL_C, (*ret)->len) != NULL) {
         secret_free(*ret);
         *ret = NULL;
         return tool_fail(TOOL_FAILED, inv->command->name, "stopped at the terminal");

@@ -248,9 +248,7 @@ static CK_RV connect(const char *path, struct db **ret)
         rc = harden(db->handle);
     if (rc == SQLITE_OK)
         rc = sqlite3_busy_timeout(db->handle, BUSY_MS);
-    if (rc != SQLITE_OK)
-        return fail_sqlite(path, rc);
-    rv = exec(db, settings);
+    rv = rc == SQLITE_OK ? exec(db, settings) : fail_sqlite(path, rc);
     if (rv == CKR_OK)
         *ret = TAKE(db);
     return rv;

@@ -112,7 +112,7 @@ CK_RV user_write(struct store *store, struct keys *keys, const struct user *user
 
 static CK_RV check_pin(struct bytes pin)
 {
-    if (pin.len < PIN_MIN || pin.len > PIN_MAX)
+    if (pin.data == NULL || pin.len < PIN_MIN || pin.len > PIN_MAX)
         return fail(CKR_PIN_LEN_RANGE, "a PIN has %d to %d bytes: choose another", PIN_MIN,
                     PIN_MAX);
     if (memchr(pin.data, 0, pin.len) != NULL)
@@ -191,7 +191,7 @@ CK_RV user_get(struct store *store, const struct vault_info *vault, const char *
                struct user_info *ret)
 {
     struct keys *keys = NULL;
-    struct user user;
+    struct user user = {.created = 0};
     CK_RV rv = store_enter(store, vault->id, STORE_READ, &keys);
 
     if (rv == CKR_OK)
