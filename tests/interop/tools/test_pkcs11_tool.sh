@@ -46,9 +46,10 @@ objects() { # how many objects have a label of ours
 check "what was made is listed" objects 11
 
 # ---- signatures, verified by openssl ----
-# pkcs11-tool 0.23 cannot write a public key on P-384 (nor SoftHSM's): that one comes from keyward.
+# pkcs11-tool 0.23 cannot write a public key on P-384 (nor SoftHSM's), and reads freed memory with every EC key, which a
+# sanitizer ends: those come from keyward.
 public() {
-    if [ "$1" = secp384r1 ]; then
+    if [ "$1" = secp384r1 ] || [ -n "$SANITIZER" ]; then
         "$KEYWARD" key public "web/$1" >"$WORK/$1.pem"
         return
     fi
