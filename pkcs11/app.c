@@ -392,6 +392,37 @@ void app_login_clear(struct app *app, CK_SLOT_ID slot)
     (void)pthread_mutex_unlock(&app->lock);
 }
 
+/* With app->lock held; NULL when somebody else is logged in now, or nobody. */
+static struct login *login_still(struct app *app, const struct login *login)
+{
+    struct login *now = login_find(app, login->slot);
+
+    return now != NULL && now->kind == login->kind && strcmp(now->name, login->name) == 0 ? now
+                                                                                          : NULL;
+}
+
+void app_login_checked(struct app *app, const struct login *login)
+{
+    struct login *now;
+
+    (void)pthread_mutex_lock(&app->lock);
+    now = login_still(app, login);
+    if (now != NULL)
+        now->checked = login->checked;
+    (void)pthread_mutex_unlock(&app->lock);
+}
+
+void app_login_end(struct app *app, const struct login *login)
+{
+    struct login *now;
+
+    (void)pthread_mutex_lock(&app->lock);
+    now = login_still(app, login);
+    if (now != NULL)
+        *now = app->logins[--app->login_count];
+    (void)pthread_mutex_unlock(&app->lock);
+}
+
 CK_STATE app_session_state(struct app *app, const struct session *session)
 {
     bool rw = (session->flags & CKF_RW_SESSION) != 0;

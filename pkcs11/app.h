@@ -102,6 +102,10 @@ void app_login_get(struct app *app, CK_SLOT_ID slot,
                    struct login *ret); /* kind LOGIN_NONE when none */
 MUST_CHECK CK_RV app_login_set(struct app *app, const struct login *login);
 void app_login_clear(struct app *app, CK_SLOT_ID slot);
+/* Notes login->checked, or ends the login; both only while it is still this user's, so that what
+ * was read before another thread logged out never brings the login back. */
+void app_login_checked(struct app *app, const struct login *login);
+void app_login_end(struct app *app, const struct login *login);
 
 /* CKS_* of a session. */
 CK_STATE app_session_state(struct app *app, const struct session *session);

@@ -71,6 +71,7 @@ static CK_RV credential_parse(struct run *run, CK_USER_TYPE type, struct bytes p
 static CK_RV check_login_state(struct run *run, CK_USER_TYPE type)
 {
     struct login login;
+    CK_RV rv;
 
     if (type == CKU_CONTEXT_SPECIFIC)
         return fail(
@@ -78,7 +79,9 @@ static CK_RV check_login_state(struct run *run, CK_USER_TYPE type)
             "no operation waits for a login of its own: no key has CKA_ALWAYS_AUTHENTICATE");
     if (type != CKU_USER && type != CKU_SO)
         return fail(CKR_USER_TYPE_INVALID, "there is no user type %lu", type);
-    app_login_get(run->app, run->vault.slot, &login);
+    rv = gate_login(run, &login);
+    if (rv != CKR_OK)
+        return rv;
     if (login.kind == LOGIN_NONE) {
         if (type == CKU_SO && app_session_count(run->app, run->vault.slot, false) !=
                                   app_session_count(run->app, run->vault.slot, true))
@@ -148,7 +151,9 @@ static CK_RV logout(struct run *run)
     struct login login;
     CK_RV rv;
 
-    app_login_get(run->app, run->vault.slot, &login);
+    rv = gate_login(run, &login);
+    if (rv != CKR_OK)
+        return rv;
     if (login.kind == LOGIN_NONE)
         return fail(CKR_USER_NOT_LOGGED_IN, "nobody is logged in");
     rv = gate_note(run, ACTION_LOGIN, NULL, CKR_OK);
@@ -213,12 +218,12 @@ static CK_RV init_pin(struct run *run, struct bytes pin)
 {
     struct ask ask = {.action = ACTION_SET_PIN};
     struct login login;
-    CK_RV rv;
+    CK_RV rv = gate_login(run, &login);
 
-    app_login_get(run->app, run->vault.slot, &login);
-    if (login.kind != LOGIN_SO)
-        return fail(CKR_USER_NOT_LOGGED_IN, "the security officer must be logged in (CKU_SO)");
-    rv = check_new_pin(pin);
+    if (rv == CKR_OK && login.kind != LOGIN_SO)
+        rv = fail(CKR_USER_NOT_LOGGED_IN, "the security officer must be logged in (CKU_SO)");
+    if (rv == CKR_OK)
+        rv = check_new_pin(pin);
     if (rv == CKR_OK)
         rv = gate_ask(run, &ask);
     if (rv == CKR_OK)
@@ -252,22 +257,34 @@ static struct bytes without_name(const struct credential *old, struct bytes old_
     return pin;
 }
 
+/* Whose PIN is changed: that of whoever is logged in and no other's; otherwise that of the user the
+ * old PIN speaks for. */
+static CK_RV pin_owner(struct run *run, struct bytes old_pin, struct credential *ret)
+{
+    struct login login;
+    CK_RV rv = gate_login(run, &login);
+
+    if (rv != CKR_OK)
+        return rv;
+    rv = credential_parse(run, login.kind == LOGIN_SO ? CKU_SO : CKU_USER, old_pin, ret);
+    if (login.kind == LOGIN_USER && (rv == CKR_USER_PIN_NOT_INITIALIZED ||
+                                     (rv == CKR_OK && strcmp(ret->name, login.name) != 0))) {
+        credential_set(ret, login.name, old_pin);
+        return CKR_OK;
+    }
+    return rv;
+}
+
 static CK_RV set_pin(struct run *run, struct bytes old_pin, struct bytes new_pin)
 {
     struct credential credential = {.secret = BYTES_NONE};
     struct ask ask = {.action = ACTION_CHANGE_PIN};
-    struct login login;
     CK_RV rv = run_ensure_read_write(run);
 
     if (rv == CKR_OK && old_pin.data == NULL)
         rv = fail_argument("pOldPin");
-    if (rv != CKR_OK)
-        return rv;
-    app_login_get(run->app, run->vault.slot, &login);
-    rv = credential_parse(run, login.kind == LOGIN_SO ? CKU_SO : CKU_USER, old_pin, &credential);
-    /* A user that is logged in changes its own PIN and no other's. */
-    if (rv == CKR_OK && login.kind == LOGIN_USER && strcmp(credential.name, login.name) != 0)
-        credential_set(&credential, login.name, old_pin);
+    if (rv == CKR_OK)
+        rv = pin_owner(run, old_pin, &credential);
     if (rv == CKR_OK) {
         new_pin = new_pin.data != NULL ? without_name(&credential, old_pin, new_pin) : new_pin;
         rv = check_new_pin(new_pin);

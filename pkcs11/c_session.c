@@ -4,12 +4,15 @@
 static CK_RV open_session(struct run *run, CK_FLAGS flags, CK_SESSION_HANDLE_PTR ret)
 {
     struct login login;
+    CK_RV rv;
 
     if (ret == NULL)
         return fail_argument("phSession");
     if ((flags & CKF_SERIAL_SESSION) == 0)
         return fail(CKR_SESSION_PARALLEL_NOT_SUPPORTED, "CKF_SERIAL_SESSION must be set");
-    app_login_get(run->app, run->vault.slot, &login);
+    rv = gate_login(run, &login);
+    if (rv != CKR_OK)
+        return rv;
     if (login.kind == LOGIN_SO && (flags & CKF_RW_SESSION) == 0)
         return fail(CKR_SESSION_READ_WRITE_SO_EXISTS,
                     "the security officer is logged in: only read-write sessions can be opened");
@@ -52,8 +55,14 @@ CK_RV C_CloseAllSessions(CK_SLOT_ID slot)
 
 static CK_RV get_session_info(struct run *run, CK_SESSION_INFO_PTR info)
 {
+    struct login login;
+    CK_RV rv;
+
     if (info == NULL)
         return fail_argument("pInfo");
+    rv = gate_login(run, &login);
+    if (rv != CKR_OK)
+        return rv;
     *info = (CK_SESSION_INFO){.slotID = run->session->slot,
                               .state = app_session_state(run->app, run->session),
                               .flags = run->session->flags,

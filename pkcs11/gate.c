@@ -233,7 +233,7 @@ CK_RV gate_resume(struct run *run, const struct grant *grant, const struct ask *
     struct rules *rules = NULL;
     struct login login;
     bool same;
-    CK_RV rv = question_login(run, &login);
+    CK_RV rv = gate_login(run, &login);
 
     if (rv == CKR_OK)
         rv = engine_rules(run->app->engine, &run->vault, &rules);

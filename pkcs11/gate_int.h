@@ -33,10 +33,7 @@ struct question {
     const struct ask *ask;
 };
 
-/* Who acts: the login of the run's vault, as long as that user still exists; LOGIN_NONE: the Unix
- * user. */
-MUST_CHECK CK_RV question_login(struct run *run, struct login *ret);
-/* Cedar text of that principal. */
+/* Cedar text of the principal: a login's user, or the Unix user. */
 void question_principal(const struct run *run, const struct login *login, char *out, size_t size);
 
 MUST_CHECK CK_RV question_new(struct run *run, const struct ask *ask, struct question *q);

@@ -4,6 +4,7 @@
  * policy allocates nothing either.
  */
 #include "pkcs11/gate_int.h"
+#include "pkcs11/handles.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -287,7 +288,7 @@ static void put_together(struct question *q)
     set_context(q, q->ask->mechanism, q->login.kind != LOGIN_NONE);
 }
 
-CK_RV question_login(struct run *run, struct login *ret)
+CK_RV gate_login(struct run *run, struct login *ret)
 {
     struct store *store = engine_store(run->app->engine);
     struct user_info user;
@@ -305,13 +306,17 @@ CK_RV question_login(struct run *run, struct login *ret)
         return rv;
     rv = user_get(store, &run->vault, ret->name, &user);
     if (rv == CKR_USER_PIN_NOT_INITIALIZED) {
-        /* Removed since: the login goes with the user. */
-        app_login_clear(run->app, run->vault.slot);
+        /* Removed since: the login goes with the user, and what was private to it. */
+        app_login_end(run->app, ret);
+        handles_logged_out(run->app, run->vault.slot);
         *ret = (struct login){.kind = LOGIN_NONE};
         return CKR_OK;
     }
+    if (rv != CKR_OK)
+        return rv;
     ret->checked = generation;
-    return rv == CKR_OK ? app_login_set(run->app, ret) : rv;
+    app_login_checked(run->app, ret);
+    return CKR_OK;
 }
 
 CK_RV question_new(struct run *run, const struct ask *ask, struct question *q)
@@ -321,7 +326,7 @@ CK_RV question_new(struct run *run, const struct ask *ask, struct question *q)
     memset(q, 0, sizeof(*q));
     q->run = run;
     q->ask = ask;
-    rv = ask->as_unix ? CKR_OK : question_login(run, &q->login);
+    rv = ask->as_unix ? CKR_OK : gate_login(run, &q->login);
     if (rv != CKR_OK)
         return rv;
     q->verdict.reasons = q->reasons;
