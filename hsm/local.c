@@ -87,6 +87,13 @@ void local_free(struct local *local)
     free(local);
 }
 
+void local_thread_done(struct local *local)
+{
+    LOCAL_QUIET;
+
+    OPENSSL_thread_stop_ex(local->ctx);
+}
+
 CK_RV local_random(struct local *local, void *out, size_t len)
 {
     LOCAL_QUIET;

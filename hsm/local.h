@@ -23,6 +23,12 @@ struct local;
 MUST_CHECK CK_RV
 local_new(struct local **ret); /* its own OSSL_LIB_CTX, default provider, no config file */
 void local_free(struct local *local);
+/*
+ * What OpenSSL keeps for this thread in our context (its random generator) is freed. To be called
+ * by every thread before it leaves the library: OpenSSL 3.0 would otherwise look for the context
+ * when the thread ends, also when local_free() has long been called by another.
+ */
+void local_thread_done(struct local *local);
 /* Known answers for SHA-256, HMAC, AES-256-GCM, RSA verify, ECDSA verify. */
 MUST_CHECK CK_RV local_self_test(struct local *local);
 

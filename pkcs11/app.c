@@ -83,6 +83,7 @@ static CK_RV identify(struct app *app)
     uint8_t random[APP_ID_LEN / 2];
     CK_RV rv = local_random(engine_local(app->engine), random, sizeof(random));
 
+    local_thread_done(engine_local(app->engine));
     if (rv != CKR_OK)
         return rv;
     bytes_to_hex(BYTES(random, sizeof(random)), app->id);
@@ -288,25 +289,39 @@ static size_t count_locked(const struct app *app, CK_SLOT_ID slot, bool rw)
     return n;
 }
 
+/* With app->lock held; NULL when nobody is logged in. */
+static struct login *login_find(struct app *app, CK_SLOT_ID slot)
+{
+    for (size_t i = 0; i < app->login_count; i++)
+        if (app->logins[i].slot == slot)
+            return &app->logins[i];
+    return NULL;
+}
+
+/* With app->lock held. NULL is fine. */
+static void login_drop(struct app *app, struct login *login)
+{
+    if (login != NULL)
+        *login = app->logins[--app->login_count];
+}
+
 CK_RV app_session_close(struct app *app, CK_SESSION_HANDLE handle)
 {
     struct session *session = NULL;
-    bool last = false;
     size_t i;
 
     (void)pthread_mutex_lock(&app->lock);
     i = session_index(app, handle);
     if (i < app->session_count) {
         session = session_take(app, i);
-        last = count_locked(app, session->slot, false) == 0;
+        /* PKCS#11 2.40, 5.6: closing an application's last session with a token logs it out. */
+        if (count_locked(app, session->slot, false) == 0)
+            login_drop(app, login_find(app, session->slot));
     }
     (void)pthread_mutex_unlock(&app->lock);
     if (session == NULL)
         return fail(CKR_SESSION_HANDLE_INVALID, "there is no session %lu", handle);
     handles_session_closed(app, handle);
-    /* PKCS#11 2.40, 5.6: closing an application's last session with a token logs it out. */
-    if (last)
-        app_login_clear(app, session->slot);
     session_unref(app, session);
     return CKR_OK;
 }
@@ -339,15 +354,6 @@ size_t app_session_count(struct app *app, CK_SLOT_ID slot, bool rw)
 
 /* ---- logins ---- */
 
-/* With app->lock held; NULL when nobody is logged in. */
-static struct login *login_find(struct app *app, CK_SLOT_ID slot)
-{
-    for (size_t i = 0; i < app->login_count; i++)
-        if (app->logins[i].slot == slot)
-            return &app->logins[i];
-    return NULL;
-}
-
 void app_login_get(struct app *app, CK_SLOT_ID slot, struct login *ret)
 {
     const struct login *login;
@@ -358,37 +364,42 @@ void app_login_get(struct app *app, CK_SLOT_ID slot, struct login *ret)
     (void)pthread_mutex_unlock(&app->lock);
 }
 
-CK_RV app_login_set(struct app *app, const struct login *login)
+/* With app->lock held: a place for one more. */
+static CK_RV login_room(struct app *app)
 {
-    struct login *place;
+    struct login *logins = realloc(app->logins, (app->login_count + 1) * sizeof(*logins));
+
+    if (logins == NULL)
+        return fail_memory();
+    app->logins = logins;
+    return CKR_OK;
+}
+
+CK_RV app_login_begin(struct app *app, const struct session *session, const struct login *login)
+{
+    const struct login *there;
     CK_RV rv = CKR_OK;
 
     (void)pthread_mutex_lock(&app->lock);
-    place = login_find(app, login->slot);
-    if (place == NULL) {
-        struct login *logins = realloc(app->logins, (app->login_count + 1) * sizeof(*logins));
-
-        if (logins != NULL) {
-            app->logins = logins;
-            place = &logins[app->login_count++];
-        }
-    }
-    if (place != NULL)
-        *place = *login;
+    there = login_find(app, login->slot);
+    if (there != NULL)
+        rv = fail(there->kind == login->kind ? CKR_USER_ALREADY_LOGGED_IN
+                                             : CKR_USER_ANOTHER_ALREADY_LOGGED_IN,
+                  "%s logged in at the same time", there->name);
+    else if (session != NULL && session->closed)
+        rv = fail(CKR_SESSION_CLOSED, "the session was closed during the login");
     else
-        rv = fail_memory();
+        rv = login_room(app);
+    if (rv == CKR_OK)
+        app->logins[app->login_count++] = *login;
     (void)pthread_mutex_unlock(&app->lock);
     return rv;
 }
 
 void app_login_clear(struct app *app, CK_SLOT_ID slot)
 {
-    struct login *login;
-
     (void)pthread_mutex_lock(&app->lock);
-    login = login_find(app, slot);
-    if (login != NULL)
-        *login = app->logins[--app->login_count];
+    login_drop(app, login_find(app, slot));
     (void)pthread_mutex_unlock(&app->lock);
 }
 
@@ -414,12 +425,8 @@ void app_login_checked(struct app *app, const struct login *login)
 
 void app_login_end(struct app *app, const struct login *login)
 {
-    struct login *now;
-
     (void)pthread_mutex_lock(&app->lock);
-    now = login_still(app, login);
-    if (now != NULL)
-        *now = app->logins[--app->login_count];
+    login_drop(app, login_still(app, login));
     (void)pthread_mutex_unlock(&app->lock);
 }
 

@@ -100,7 +100,13 @@ size_t app_session_count(struct app *app, CK_SLOT_ID slot, bool rw);
 /* ---- logins ---- */
 void app_login_get(struct app *app, CK_SLOT_ID slot,
                    struct login *ret); /* kind LOGIN_NONE when none */
-MUST_CHECK CK_RV app_login_set(struct app *app, const struct login *login);
+/*
+ * Logs in, where nobody is: CKR_USER_ALREADY_LOGGED_IN or CKR_USER_ANOTHER_ALREADY_LOGGED_IN
+ * otherwise. session is the one it happens in, NULL: none; when it was closed meanwhile,
+ * CKR_SESSION_CLOSED, so that no login outlives the last session.
+ */
+MUST_CHECK CK_RV app_login_begin(struct app *app, const struct session *session,
+                                 const struct login *login);
 void app_login_clear(struct app *app, CK_SLOT_ID slot);
 /* Notes login->checked, or ends the login; both only while it is still this user's, so that what
  * was read before another thread logged out never brings the login back. */

@@ -123,14 +123,15 @@ static CK_RV login(struct run *run, CK_USER_TYPE type, struct bytes pin)
     if (rv != CKR_OK)
         return rv;
     (void)snprintf(login.name, sizeof(login.name), "%s", credential.name);
-    rv = app_login_set(run->app, &login);
-    if (rv == CKR_OK)
-        rv = gate_ask(run, &ask);
+    rv = app_login_begin(run->app, run->session, &login);
+    if (rv != CKR_OK)
+        return rv;
+    rv = gate_ask(run, &ask);
     /* The record must be in the log before anybody is logged in: another thread could act on it. */
     if (rv == CKR_OK)
         rv = gate_finish(run, rv);
     if (rv != CKR_OK)
-        app_login_clear(run->app, run->vault.slot);
+        app_login_end(run->app, &login);
     return rv;
 }
 
@@ -362,12 +363,12 @@ static CK_RV init_token(struct run *run, struct bytes pin, const CK_UTF8CHAR *la
                   "vault %s has no security officer: keyward user add %s/so --pin-file FILE",
                   run->vault.name, run->vault.name);
     if (rv == CKR_OK)
-        rv = app_login_set(run->app, &login);
+        rv = app_login_begin(run->app, NULL, &login);
     if (rv != CKR_OK)
         return rv;
     rv = reset(run, name);
     rv = gate_finish(run, rv);
-    app_login_clear(run->app, run->vault.slot);
+    app_login_end(run->app, &login);
     return rv;
 }
 

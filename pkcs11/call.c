@@ -180,6 +180,8 @@ CK_RV call_leave(struct run *run, CK_RV rv)
         fail_unheeded(trail_checkpoint(trail));
         (void)fail(rv, "%s", kept);
     }
+    if (run->app->engine != NULL)
+        local_thread_done(run_local(run));
     module_release();
     return rv;
 }

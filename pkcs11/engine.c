@@ -250,9 +250,10 @@ struct store *engine_store(struct engine *engine)
     return engine->store;
 }
 
+/* Also asked by calls that need no home, while another thread may be waking the engine. */
 struct trail *engine_trail(struct engine *engine)
 {
-    return engine->trail;
+    return atomic_load_explicit(&engine->awake, memory_order_acquire) ? engine->trail : NULL;
 }
 
 const struct clock *engine_clock(const struct engine *engine)

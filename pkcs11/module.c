@@ -25,21 +25,37 @@
 
 static struct module {
     _Atomic(struct app *) app;
-    atomic_uint users;
-    atomic_flag changing;
-} module = {.changing = ATOMIC_FLAG_INIT};
+    /* Calls in flight; the upper half is the process they run in: what the parent's threads had in
+     * flight at a fork does not count in the child, where they do not exist. */
+    atomic_uint_least64_t users;
+    _Atomic(pid_t) changing; /* the process that is at it, 0: none */
+} module;
+
+#define USERS_MASK UINT64_C(0xffffffff)
+
+static void users_enter(pid_t self)
+{
+    uint64_t own = (uint64_t)(uint32_t)self << 32;
+    uint64_t seen = atomic_load(&module.users);
+    uint64_t next;
+
+    do
+        next = ((seen & ~USERS_MASK) == own ? seen : own) + 1;
+    while (!atomic_compare_exchange_weak(&module.users, &seen, next));
+}
 
 CK_RV module_acquire(struct app **ret)
 {
+    pid_t self = getpid();
     struct app *app;
 
-    atomic_fetch_add(&module.users, 1);
+    users_enter(self);
     app = atomic_load(&module.app);
-    if (app != NULL && app->pid == getpid()) {
+    if (app != NULL && app->pid == self) {
         *ret = app;
         return CKR_OK;
     }
-    atomic_fetch_sub(&module.users, 1);
+    module_release();
     if (app != NULL)
         return fail(CKR_CRYPTOKI_NOT_INITIALIZED,
                     "this process forked after C_Initialize: call C_Initialize in the child");
@@ -58,15 +74,23 @@ static void pause_briefly(void)
     (void)nanosleep(&ms, NULL);
 }
 
+/* A parent's thread that was at it when we were forked is not here to end it: its place is free. */
 static void change_begin(void)
 {
-    while (atomic_flag_test_and_set(&module.changing))
-        pause_briefly();
+    pid_t self = getpid();
+    pid_t holder = 0;
+
+    while (!atomic_compare_exchange_strong(&module.changing, &holder, self)) {
+        if (holder == self) {
+            pause_briefly();
+            holder = 0;
+        }
+    }
 }
 
 static void change_end(void)
 {
-    atomic_flag_clear(&module.changing);
+    atomic_store(&module.changing, 0);
 }
 
 /* ---- where keyward-hsm is ---- */
@@ -149,10 +173,8 @@ static CK_RV initialize(void)
     if (rv != CKR_OK)
         return rv == CKR_HOST_MEMORY ? rv : CKR_GENERAL_ERROR;
     if (old != NULL) {
-        /* We are a child: what the parent had open is its own, and so are the calls its threads had
-         * in flight. */
+        /* We are a child: what the parent had open is its own. */
         app_abandon(old);
-        atomic_store(&module.users, 0);
     }
     atomic_store(&module.app, app);
     return CKR_OK;
@@ -182,7 +204,7 @@ CK_RV C_Finalize(CK_VOID_PTR reserved)
     if (rv == CKR_OK) {
         atomic_store(&module.app, NULL);
         module_release();
-        while (atomic_load(&module.users) > 0)
+        while ((atomic_load(&module.users) & USERS_MASK) > 0)
             pause_briefly();
         app_free(app);
     }
