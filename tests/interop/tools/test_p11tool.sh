@@ -37,13 +37,14 @@ self_signed() {
         --load-pubkey "$TOKEN;object=$1;type=public;pin-value=$PIN" --outfile "$WORK/$1.crt" &&
         openssl verify -CAfile "$WORK/$1.crt" "$WORK/$1.crt"
 }
-check "certtool signs a certificate with the RSA key, openssl verifies it" self_signed rsa
-check "and with the EC key" self_signed ec
+# With a sanitizer certtool waits for ever for a lock of the C library, in libp11-kit's end of the process.
+check_unsanitized "certtool signs a certificate with the RSA key, openssl verifies it" self_signed rsa
+check_unsanitized "and with the EC key" self_signed ec
 written() {
     tool --login --write --load-certificate "$WORK/ec.crt" --label ec-cert "$TOKEN" &&
         tool --export "$TOKEN;object=ec-cert;type=cert;pin-value=$PIN" --login | openssl x509 -noout -subject
 }
-check "a certificate is written and exported" written
-check "an object is deleted" tool --login --batch --delete "$TOKEN;object=ec-cert;type=cert"
+check_unsanitized "a certificate is written and exported" written
+check_unsanitized "an object is deleted" tool --login --batch --delete "$TOKEN;object=ec-cert;type=cert"
 check "the log verifies" "$KEYWARD" log verify
 finish
