@@ -23,6 +23,15 @@ static void credential_set(struct credential *c, const char *name, struct bytes 
     c->secret = secret;
 }
 
+/* Longest that can be right: what is longer is wrong without being read, since an absurd length is
+ * also one that no memory stands behind. */
+#define CREDENTIAL_MAX (USER_NAME_MAX + 1 + PIN_MAX)
+
+static const uint8_t *find_colon(struct bytes pin)
+{
+    return pin.len > 0 && pin.len <= CREDENTIAL_MAX ? memchr(pin.data, ':', pin.len) : NULL;
+}
+
 /* Is there a user of the vault named by what stands before the colon? The security officer has a
  * way of its own (CKU_SO). */
 static bool names_user(struct run *run, struct bytes prefix, char name[USER_NAME_MAX + 1])
@@ -41,7 +50,7 @@ static CK_RV credential_parse(struct run *run, CK_USER_TYPE type, struct bytes p
                               struct credential *ret)
 {
     char name[USER_NAME_MAX + 1];
-    const uint8_t *colon = pin.len > 0 ? memchr(pin.data, ':', pin.len) : NULL;
+    const uint8_t *colon = find_colon(pin);
 
     if (type == CKU_SO) {
         credential_set(ret, "so", pin);

@@ -185,10 +185,13 @@ CK_RV user_verify(struct store *store, const struct vault_info *vault, const cha
     SCOPED_FD int fd = -1;
     CK_RV rv = store_enter(store, vault->id, STORE_READ, &keys);
 
+    /* Longer than a PIN can be: as wrong as an empty one, and not read at all. */
+    if (pin.len > PIN_MAX)
+        pin = BYTES_NONE;
     if (rv == CKR_OK)
         rv = store_leave(store, look(store, keys, name, &path));
     if (rv == CKR_USER_PIN_NOT_INITIALIZED)
-        rv = spend_time(store, pin.len <= PIN_MAX ? pin : BYTES_NONE, rv);
+        rv = spend_time(store, pin, rv);
     if (rv == CKR_OK)
         rv = take_lock(store, buf_str(&path), &fd);
     if (rv == CKR_OK)
