@@ -89,6 +89,8 @@ void lab_signs(const struct lab *lab, CK_SESSION_HANDLE session);
 CK_RV lab_generate(const struct lab *lab, CK_SESSION_HANDLE session, const char *label,
                    CK_OBJECT_HANDLE *ret_public, CK_OBJECT_HANDLE *ret_private);
 
+/* What takes a verb's answer; ctx is the lab. */
+void lab_receive(void *ctx, const CK_UTF8CHAR *json, CK_ULONG len);
 /* A verb; lab->answer is its JSON. secret may be NULL; a member that wants it says 0. */
 __attribute__((format(printf, 3, 4))) CK_RV lab_admin(struct lab *lab, const char *secret,
                                                       const char *format, ...);

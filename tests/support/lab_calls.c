@@ -10,7 +10,7 @@
 
 /* ---- verbs ---- */
 
-static void receive(void *ctx, const CK_UTF8CHAR *json, CK_ULONG len)
+void lab_receive(void *ctx, const CK_UTF8CHAR *json, CK_ULONG len)
 {
     struct lab *lab = ctx;
 
@@ -32,7 +32,7 @@ CK_RV lab_admin(struct lab *lab, const char *secret, const char *format, ...)
     ck_assert_int_gt(n, 0);
     secrets[0].len = secret != NULL ? strlen(secret) : 0;
     rv = lab->admin->call((const CK_UTF8CHAR *)request, (CK_ULONG)n, secrets, secret != NULL,
-                          receive, lab);
+                          lab_receive, lab);
     free(request);
     return rv;
 }
