@@ -47,7 +47,7 @@ static const char *const texts[SQL_COUNT_] = {
     [SQL_COMMIT] = "COMMIT",
     [SQL_ROLLBACK] = "ROLLBACK",
     [SQL_DATA_VERSION] = "PRAGMA data_version",
-    [SQL_QUICK_CHECK] = "SELECT quick_check <> 'ok' FROM pragma_quick_check(1)",
+    [SQL_INTEGRITY_CHECK] = "SELECT integrity_check <> 'ok' FROM pragma_integrity_check(1)",
     [SQL_TOP_GET] = "SELECT counter, mac FROM top",
     [SQL_TOP_SET] = "INSERT INTO top (one, counter, mac) VALUES (1, ?1, ?2)"
                     " ON CONFLICT (one) DO UPDATE SET counter = ?1, mac = ?2",
@@ -65,6 +65,8 @@ static const char *const texts[SQL_COUNT_] = {
     [SQL_FENCE_ALL] = "SELECT bucket, mac FROM fence WHERE slot = ?1 ORDER BY bucket",
     [SQL_BUCKET_ROWS] = "SELECT id, kind, generation FROM record INDEXED BY record_set"
                         " WHERE slot = ?1 AND id >= ?2 AND id < ?3 ORDER BY id, kind, generation",
+    [SQL_RECORD_IS_FENCED] = "SELECT 1 FROM record INDEXED BY record_set"
+                             " WHERE slot = ?1 AND id = ?2 AND kind = ?3 AND generation = ?4",
     [SQL_RECORD_GET] = RECORD_COLUMNS "WHERE slot = ?1 AND id = ?2 AND kind = ?3",
     [SQL_RECORD_ADD] = "INSERT INTO record (slot, kind, id, version, generation, class, deleted,"
                        " label_tag, id_tag, sealed)"

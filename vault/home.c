@@ -85,11 +85,12 @@ static bool put_slot_id(void *ctx, const struct db_value *row, size_t columns)
 static CK_RV check_file(struct store *store, struct buf *ret_ids)
 {
     bool whole = false;
-    CK_RV rv = db_run(store->db, SQL_QUICK_CHECK, NULL, 0, see_whole, &whole);
+    CK_RV rv = db_run(store->db, SQL_INTEGRITY_CHECK, NULL, 0, see_whole, &whole);
 
     if (rv == CKR_OK && !whole)
         rv = fail(CKR_DEVICE_ERROR,
-                  "the store %s is damaged (quick_check): restore it from a backup", store->path);
+                  "the store %s is damaged (integrity_check): restore it from a backup",
+                  store->path);
     if (rv == CKR_OK)
         rv = db_run(store->db, SQL_KEYRING_ALL, NULL, 0, put_slot_id, ret_ids);
     return rv == CKR_OK && !buf_ok(ret_ids) ? fail_memory() : rv;

@@ -51,7 +51,7 @@ void store_abandon(struct store *store);
 /* A number that changes whenever any process committed anything. A few microseconds. Non-zero. */
 MUST_CHECK CK_RV store_generation(struct store *store, uint64_t *ret);
 
-/* PRAGMA quick_check and every record unsealed once: for doctor. CKR_OK and a count, or a reason
+/* PRAGMA integrity_check, every fence and every record unsealed once: for doctor. CKR_OK and a count, or a reason
  * that names the table and row. */
 MUST_CHECK CK_RV store_check(struct store *store, uint64_t *ret_records);
 

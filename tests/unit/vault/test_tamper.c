@@ -34,6 +34,24 @@ static CK_RV read_a(struct scene *s)
     return rv;
 }
 
+static bool count_one(void *ctx, const struct object *object)
+{
+    (void)object;
+    (*(size_t *)ctx)++;
+    return true;
+}
+
+/* How many a find by label gives, 0 when it is refused as damaged. */
+static size_t find_labelled(struct scene *s, const char *label)
+{
+    const struct object_query query = {.has_label = true, .label = bytes_from_str(label)};
+    size_t count = 0;
+    CK_RV rv = object_find(s->w.store, &s->v, &query, count_one, &count);
+
+    ck_assert(rv == CKR_OK || (rv == CKR_DEVICE_ERROR && count == 0));
+    return count;
+}
+
 /* SQL with A and B for the ids of the two objects, as blobs. */
 static void tamper(struct scene *s, const char *sql)
 {
@@ -187,6 +205,46 @@ START_TEST(an_objects_row_put_back_whole_is_refused)
 }
 END_TEST
 
+/* As one does who edits pages: the table's row goes back, the index over which the fence stands
+ * stays as it is. */
+START_TEST(a_row_put_back_under_an_index_left_alone_is_refused)
+{
+    struct scene s;
+    struct object o;
+    char hex[2 * OBJECT_ID_LEN + 1];
+    struct buf sql = BUF_INIT(8192);
+    char *old, *index;
+
+    scene_init(&s);
+    bytes_to_hex(BYTES(s.a, OBJECT_ID_LEN), hex);
+    buf_printf(&sql,
+               "SELECT 'UPDATE record SET generation = ' || generation || ', sealed = ' ||"
+               " quote(sealed) || ' WHERE seq = ' || seq FROM record WHERE id = x'%s'",
+               hex);
+    old = vault_world_ask(&s.w, buf_str(&sql));
+    assert_ok(object_get(s.w.store, &s.v, s.a, &o));
+    o.state = OBJECT_DISABLED;
+    assert_ok(object_update(s.w.store, &o));
+    index = vault_world_ask(&s.w, "SELECT 'PRAGMA writable_schema = ON; INSERT INTO sqlite_schema"
+                                  " VALUES (''index'', ''record_set'', ''record'', ' || rootpage"
+                                  " || ', ' || quote(sql) || ')' FROM sqlite_schema"
+                                  " WHERE name = 'record_set'");
+    vault_world_sql(&s.w, "PRAGMA writable_schema = ON;"
+                          "DELETE FROM sqlite_schema WHERE name = 'record_set'");
+    vault_world_sql(&s.w, old);
+    vault_world_sql(&s.w, index);
+    vault_world_reopen(&s.w);
+    assert_rv(CKR_DEVICE_ERROR, read_a(&s));
+    ck_assert_uint_eq(find_labelled(&s, "b"), 1);
+    ck_assert_uint_eq(find_labelled(&s, "a"), 0);
+    free(old);
+    free(index);
+    buf_release(&sql);
+    object_release(&o);
+    vault_world_release(&s.w);
+}
+END_TEST
+
 START_TEST(a_users_row_put_back_gives_no_tries_back)
 {
     struct scene s;
@@ -283,6 +341,7 @@ int main(void)
         CASE_LOOP(a_changed_file_is_refused_after_opening_and_by_the_check, CHANGES),
         CASE(a_change_is_not_taken_over_by_the_next_write),
         CASE(an_objects_row_put_back_whole_is_refused),
+        CASE(a_row_put_back_under_an_index_left_alone_is_refused),
         CASE(a_users_row_put_back_gives_no_tries_back),
         CASE(an_older_policy_put_back_with_its_fence_is_refused),
         CASE(a_user_removed_and_added_again_does_not_take_the_old_row),
