@@ -6,11 +6,13 @@
  * Keys. The home has a KEK in the HSM (AES-256, generated there, never leaves); it wraps the home's
  * data key (vault index, home policy). Every vault has a KEK of its own in the HSM; it wraps the
  * vault's data key. From a data key are derived (HKDF, by label): the sealing key, the lookup key,
- * the key for digests in the log. Data keys are unwrapped on first use and live in struct secret.
+ * the fence key, and from the home's every vault's key for digests in the log. Data keys are
+ * unwrapped on first use and live in struct secret.
  *
  * Records are DER (vault/keyward.asn, libtasn1) sealed with AES-256-GCM; associated data = kind |
- * vault | object | version | generation, so rows cannot be swapped, moved or rolled back one by
- * one.
+ * vault | object | version | generation and the lookup columns, so rows cannot be edited, swapped
+ * or moved. An older row put back still opens: the fences (vault/fence.c), MACs over all
+ * generations up to one top, find that out. A whole older file passes; the log's anchor finds it.
  *
  * Processes. Rollback journal (never WAL), synchronous=FULL, BEGIN IMMEDIATE for writes, busy
  * time-out 5 s. One connection a process, under the store's lock: all functions may be called from
@@ -51,8 +53,8 @@ void store_abandon(struct store *store);
 /* A number that changes whenever any process committed anything. A few microseconds. Non-zero. */
 MUST_CHECK CK_RV store_generation(struct store *store, uint64_t *ret);
 
-/* PRAGMA integrity_check, every fence and every record unsealed once: for doctor. CKR_OK and a count, or a reason
- * that names the table and row. */
+/* PRAGMA integrity_check, every fence and every record unsealed once: for doctor. CKR_OK and a
+ * count, or a reason that names the table and row. */
 MUST_CHECK CK_RV store_check(struct store *store, uint64_t *ret_records);
 
 /* A small named value under the home's key ("policy" is the home policy, "log-key" the log's public

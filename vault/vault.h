@@ -79,7 +79,7 @@ struct user_info {
 };
 
 /* "so" too. CKR_ACTION_PROHIBITED when the name is taken; CKR_PIN_LEN_RANGE, CKR_PIN_INVALID (a NUL
- * byte) for a bad PIN. */
+ * byte) for a bad PIN. BYTES_NONE: a user without a PIN, who cannot log in until one is set. */
 MUST_CHECK CK_RV user_add(struct store *store, const struct vault_info *vault, const char *name,
                           struct bytes pin);
 /* Sorted by name. The caller frees *ret. */
