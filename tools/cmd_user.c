@@ -91,12 +91,19 @@ int cmd_user_list(const struct invocation *inv)
                      print_list);
 }
 
+static void print_unlocked(const struct invocation *inv, const json_t *answer)
+{
+    (void)answer;
+    (void)printf("user %s is unlocked\n", inv->args[0]);
+}
+
 int cmd_user_unlock(const struct invocation *inv)
 {
     struct object_name user;
     int rc = user_name_parse(inv, inv->args[0], &user);
 
-    return rc == TOOL_DONE ? client_do(inv, NULL, request_of("user.unlock", &user), NULL) : rc;
+    return rc == TOOL_DONE ? client_do(inv, NULL, request_of("user.unlock", &user), print_unlocked)
+                           : rc;
 }
 
 static void print_removed(const struct invocation *inv, const json_t *answer)

@@ -11,11 +11,13 @@ for path in /usr/lib/softhsm /usr/lib/*/softhsm /usr/lib64/softhsm; do
 done
 [ -n "$SOFTHSM" ] || skip_all "SoftHSM is not installed"
 
-# A token that was there before keyward.
-mkdir "$WORK/tokens"
-echo "directories.tokendir = $WORK/tokens" >"$WORK/softhsm2.conf"
-export SOFTHSM2_CONF="$WORK/softhsm2.conf"
-softhsm2-util --init-token --free --label desk --pin 12345678 --so-pin 87654321 >/dev/null
+# A token that was there before keyward, where SoftHSM keeps tokens by default: the worker's environment is not the caller's,
+# so SOFTHSM2_CONF could not lead it elsewhere.
+unset SOFTHSM2_CONF
+DESK="keyward-test-$$"
+softhsm2-util --init-token --free --label "$DESK" --pin 12345678 --so-pin 87654321 >/dev/null 2>&1 ||
+    skip_all "SoftHSM's own token folder cannot be written"
+trap 'softhsm2-util --delete-token --token "$DESK" >/dev/null 2>&1; at_exit' EXIT
 printf '12345678\n' >"$WORK/hsm-pin"
 chmod 600 "$WORK/hsm-pin"
 printf 'wrong-pin\n' >"$WORK/wrong-pin"
@@ -30,26 +32,26 @@ gone() {
     [ ! -e "$KEYWARD_HOME" ]
 }
 hsm_objects() {
-    foreign pkcs11-tool --module "$SOFTHSM" --token-label desk --login --pin 12345678 -O 2>/dev/null | grep -cE '^(Secret|Private|Public)'
+    foreign pkcs11-tool --module "$SOFTHSM" --token-label "$DESK" --login --pin 12345678 -O 2>/dev/null | grep -cE '^(Secret|Private|Public)'
 }
 hsm_is_empty() {
     [ "$(hsm_objects)" = 0 ]
 }
 
 # ---- refused, and nothing left ----
-fails "an HSM library that is not there" 'cannot find .*/no-such\.so' external /no-such.so desk "$WORK/hsm-pin"
+fails "an HSM library that is not there" 'cannot find .*/no-such\.so' external /no-such.so "$DESK" "$WORK/hsm-pin"
 check "leaves nothing" gone
-fails "a file that is no library" 'keyward: init: ' external /etc/passwd desk "$WORK/hsm-pin"
+fails "a file that is no library" 'keyward: init: ' external /etc/passwd "$DESK" "$WORK/hsm-pin"
 check "leaves nothing either" gone
 fails "a token that is not in the HSM" 'no-such-token' external "$SOFTHSM" no-such-token "$WORK/hsm-pin"
 check "leaves nothing as well" gone
-fails "a wrong HSM PIN" 'PIN' external "$SOFTHSM" desk "$WORK/wrong-pin"
+fails "a wrong HSM PIN" 'PIN' external "$SOFTHSM" "$DESK" "$WORK/wrong-pin"
 check "leaves nothing too" gone
-fails "a PIN file that others may read" 'chmod 600' external "$SOFTHSM" desk "$WORK/open-pin"
+fails "a PIN file that others may read" 'chmod 600' external "$SOFTHSM" "$DESK" "$WORK/open-pin"
 check "and nothing was made" gone
-fails "a PIN file that is not there" 'cannot find' external "$SOFTHSM" desk "$WORK/no-such-file"
+fails "a PIN file that is not there" 'cannot find' external "$SOFTHSM" "$DESK" "$WORK/no-such-file"
 fails "an HSM without its token" 'go together' "$KEYWARD" init --hsm "$SOFTHSM"
-fails "an HSM without its PIN file" 'go together' "$KEYWARD" init --hsm "$SOFTHSM" --hsm-token desk
+fails "an HSM without its PIN file" 'go together' "$KEYWARD" init --hsm "$SOFTHSM" --hsm-token "$DESK"
 fails "a token label that settings cannot say" 'line break' external "$SOFTHSM" "a;b" "$WORK/hsm-pin"
 check "nothing of all that is in the HSM" hsm_is_empty
 deep() {
@@ -71,10 +73,10 @@ check "is still there, and empty" still_empty
 # ---- a disk that is full ----
 mkdir "$WORK/small"
 if mount -t tmpfs -o size=64k none "$WORK/small" 2>/dev/null; then
-    trap 'umount "$WORK/small" 2>/dev/null; at_exit' EXIT
+    trap 'umount "$WORK/small" 2>/dev/null; softhsm2-util --delete-token --token "$DESK" >/dev/null 2>&1; at_exit' EXIT
     for kib in 4 16 40 64 96 128; do
         mount -o "remount,size=${kib}k" "$WORK/small"
-        KEYWARD_HOME="$WORK/small/home" ran external "$SOFTHSM" desk "$WORK/hsm-pin"
+        KEYWARD_HOME="$WORK/small/home" ran external "$SOFTHSM" "$DESK" "$WORK/hsm-pin"
         status=$?
         if [ "$status" = 0 ]; then
             rm -rf "$WORK/small/home"
@@ -101,9 +103,9 @@ untouched() {
     [ "$(ls -A "$WORK/used")" = file ]
 }
 check "is left untouched" untouched
-says "a home in an HSM that was there" 'is made; .* administers it' external "$SOFTHSM" desk "$WORK/hsm-pin"
+says "a home in an HSM that was there" 'is made; .* administers it' external "$SOFTHSM" "$DESK" "$WORK/hsm-pin"
 settings() {
-    grep -qx "token = desk" "$KEYWARD_HOME/keyward.conf" && grep -qx 'own-token = no' "$KEYWARD_HOME/keyward.conf" &&
+    grep -qx "token = $DESK" "$KEYWARD_HOME/keyward.conf" && grep -qx 'own-token = no' "$KEYWARD_HOME/keyward.conf" &&
         [ "$(stat -c %a "$KEYWARD_HOME")" = 700 ]
 }
 check "its settings name the token, and it is closed to others" settings
@@ -118,7 +120,7 @@ says "the log verifies" 'log verified' "$KEYWARD" log verify
 fails "init again is refused" 'is not empty' "$KEYWARD" init
 says "and the home still works" 'tls' "$KEYWARD" key list web
 own() {
-    env -u SOFTHSM2_CONF KEYWARD_HOME="$WORK/own" "$KEYWARD" init
+    KEYWARD_HOME="$WORK/own" "$KEYWARD" init
 }
 says "without --hsm it makes a token of its own" 'log key: ' own
 closed() {

@@ -1,0 +1,113 @@
+#!/usr/bin/env bash
+# keyward key: every type made, shown, read, deleted, recovered, purged; what is not offered is refused clearly.
+# shellcheck source-path=SCRIPTDIR source=../lib.sh source=command.sh
+. "$(dirname "$0")/../lib.sh"
+. "$(dirname "$0")/command.sh"
+need python3 openssl
+make_home
+"$KEYWARD" vault create short --retention 1s --no-purge-protection >/dev/null
+
+create() {
+    "$KEYWARD" key create "$@"
+}
+size() { # name bits
+    is_json "$KEYWARD" key show "web/$1" --json && [ "$(member 'j["keys"][0]["size"]')" = "$2" ]
+}
+for row in rsa:2048=2048 rsa:3072=3072 rsa:4096=4096 ec:P-256=256 ec:P-384=384 ec:P-521=521 aes:128=128 aes:256=256 hmac:256=256; do
+    type=${row%=*}
+    name=${type/:/-}
+    says "a key of type $type" "key web/$name is made: $type, protection hsm, version 1" create "web/$name" --type "$type"
+    check "has ${row#*=} bits" size "$name" "${row#*=}"
+done
+public() {
+    "$KEYWARD" key public "web/$1" | openssl pkey -pubin -noout -text | grep "$2"
+}
+check "openssl reads the public half of an RSA key" public rsa-2048 '2048 bit'
+check "and of an EC key" public ec-P-384 'P-384'
+fails "a secret key has none" 'no public half' "$KEYWARD" key public web/aes-256
+fails "a key that is not there" 'has no key nothing' "$KEYWARD" key public web/nothing
+
+# ---- what is not offered ----
+fails "ed25519 is not there yet" 'not in this version yet' create web/no --type ed25519
+fails "x25519 is not there yet" 'not in this version yet' create web/no --type x25519
+fails "RSA of 1024 bits is none of the types" 'is unknown: it is one of' create web/no --type rsa:1024
+fails "protection software is not there yet" 'not in this version yet' create web/no --type aes:256 --protection software
+fails "an unknown protection" 'hsm or software' create web/no --type aes:256 --protection paper
+misused "no type is usage" '--type is missing' create web/no
+misused "a version for a new key is usage" 'version is not chosen' create web/no@2 --type aes:256
+fails "an unknown use" 'use "dance" is unknown' create web/no --type aes:256 --use dance
+misused "uses that name nothing" '--use names nothing' create web/no --type aes:256 --use ''
+fails "an unknown mechanism" 'mechanism "CKM_NO" is unknown' create web/no --type aes:256 --mechanisms CKM_NO
+fails "a date that is none" 'no time' create web/no --type aes:256 --expires tomorrow
+fails "the 30th of February" 'no time' create web/no --type aes:256 --expires 2031-02-30
+fails "a key that would have expired" 'expired already' create web/no --type aes:256 --expires 2001-01-01
+fails "a key that ends before it begins" 'before it begins' create web/no --type aes:256 --not-before 2032-01-01 --expires 2031-01-01
+fails "a name with a control character" 'control characters' create "web/a$(printf '\001')b" --type aes:256
+fails "a vault that is not there" 'no vault nowhere' create nowhere/k --type aes:256
+fails "a name that is taken" 'already' create web/aes-256 --type aes:256
+none_made() {
+    ! "$KEYWARD" key list web | grep -E '^no '
+}
+check "nothing of all that was made" none_made
+
+# ---- what is asked for ----
+says "uses, dates and mechanisms" 'web/narrow is made' create web/narrow --type ec:P-256 --use sign --not-before 2026-01-01 \
+    --expires 2090-01-01 --mechanisms CKM_ECDSA_SHA256,CKM_ECDSA_SHA384
+narrow() {
+    is_json "$KEYWARD" key show web/narrow --json &&
+        [ "$(member '[k["use"] for k in j["keys"] if k["class"] == "private"]')" = "[['sign']]" ] &&
+        [ "$(member 'j["keys"][0]["mechanisms"]')" = "['CKM_ECDSA_SHA256', 'CKM_ECDSA_SHA384']" ] &&
+        [ "$(member 'j["keys"][0]["expires"][:10]')" = 2090-01-01 ]
+}
+check "are what the key shows" narrow
+check "a made key as JSON" is_json create web/as-json --type aes:128 --json
+check "the list as JSON" is_json "$KEYWARD" key list web --json
+says "the list, a pair in a line" '^ec-P-256 +1 +ec +256 +pair +enabled' "$KEYWARD" key list web
+says "a key by its version" '^name: ec-P-256$' "$KEYWARD" key show web/ec-P-256@1
+fails "a version that is not there" 'has no key ec-P-256' "$KEYWARD" key show web/ec-P-256@7
+fails "a list of a vault that is not there" 'no vault nowhere' "$KEYWARD" key list nowhere
+
+# ---- who ----
+as_alice() {
+    "$KEYWARD" "$@" --user alice --pin-file "$WORK/pin"
+}
+says "a user logs in for the command" 'web/alices is made' as_alice key create web/alices --type aes:256
+says "and lists" '^alices ' as_alice key list web
+fails "with a wrong PIN it does not" 'cannot log in as alice' "$KEYWARD" key list web --user alice --pin-file "$WORK/so-pin"
+fails "purging is not the user's" 'may not purge|deleted key' as_alice key purge web/alices
+other_is_refused "who does not administer makes no key" "$KEYWARD" key create web/theirs --type aes:256
+other_is_refused "and lists none" "$KEYWARD" key list web
+hidden() {
+    chmod 755 "$WORK"
+    chown -R "$OTHER:$OTHER" "$KEYWARD_HOME"
+    as_other env KEYWARD_HOME="$KEYWARD_HOME" "$KEYWARD" key "$1" web/aes-256
+    local status=$?
+    chown -R 0:0 "$KEYWARD_HOME"
+    chmod 700 "$WORK"
+    return $status
+}
+if [ "$(id -u)" = 0 ] && as_other test -x "$KEYWARD"; then
+    for verb in show public delete; do
+        fails "nor finds one to $verb" 'has no key aes-256 that you may see' hidden "$verb"
+    done
+fi
+
+# ---- deleted, recovered, purged ----
+says "a pair is deleted" 'is deleted' "$KEYWARD" key delete web/ec-P-256
+fails "and not found then" 'has no key' "$KEYWARD" key show web/ec-P-256
+says "but among the deleted" '^ec-P-256 .* deleted ' "$KEYWARD" key list web --deleted
+says "and shown there" '^state: deleted$' "$KEYWARD" key show web/ec-P-256 --deleted
+fails "its name is still taken" 'recover or purge' create web/ec-P-256 --type ec:P-256
+fails "it is not deleted twice" 'has no key' "$KEYWARD" key delete web/ec-P-256
+fails "and not purged: its retention runs" 'retention' "$KEYWARD" key purge web/ec-P-256
+says "it is recovered" 'is back' "$KEYWARD" key recover web/ec-P-256
+check "and whole again" public ec-P-256 P-256
+fails "what is not deleted is not recovered" 'has no deleted key' "$KEYWARD" key recover web/ec-P-256
+fails "nor purged" 'has no deleted key' "$KEYWARD" key purge web/ec-P-256
+says "without purge protection" 'is made' create short/k --type aes:256
+says "a key is deleted" 'is deleted' "$KEYWARD" key delete short/k
+says "and purged" 'gone for good' "$KEYWARD" key purge short/k
+fails "for good" 'has no deleted key' "$KEYWARD" key recover short/k
+says "its name is free again" 'is made' create short/k --type aes:256
+says "the log verifies" 'log verified' "$KEYWARD" log verify
+finish
