@@ -28,6 +28,9 @@ static CK_RV find_init(struct run *run, const CK_ATTRIBUTE *template, CK_ULONG c
     rv = search_run(run, template, count, &search);
     if (rv == CKR_OK)
         rv = record_search(run, search);
+    /* The record must be in the log before the search is there to be read from. */
+    if (rv == CKR_OK)
+        rv = gate_finish(run, rv);
     if (rv != CKR_OK) {
         search_free(search);
         return rv;
