@@ -53,7 +53,8 @@ struct hsm_config {
 };
 
 /* Starts nothing yet that the caller must wait for twice: worker up, library loaded, logged in,
- * self-test passed. */
+ * self-test passed. CKR_PIN_INCORRECT when it was the HSM's PIN that failed: whoever calls must not
+ * try again by itself. */
 MUST_CHECK CK_RV hsm_open(const struct hsm_config *config, struct local *local, struct hsm **ret);
 /* Ends the worker. NULL is fine. */
 void hsm_close(struct hsm *hsm);

@@ -104,6 +104,8 @@ CK_RV pool_start(struct pool *p)
         return rv;
     (void)pthread_mutex_lock(&p->mutex);
     rv = pool_ensure_up(p);
+    if (rv != CKR_OK && p->pin_refused)
+        rv = fail(CKR_PIN_INCORRECT, "%s", p->why_down);
     (void)pthread_mutex_unlock(&p->mutex);
     return rv;
 }

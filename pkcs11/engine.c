@@ -174,9 +174,8 @@ static CK_RV wake_locked(struct engine *engine)
     close_all(engine);
     engine->refused = CKR_DEVICE_ERROR;
     (void)snprintf(engine->refused_reason, sizeof(engine->refused_reason), "%s", fail_reason());
-    engine->retry_at = rv == CKR_PIN_INCORRECT || rv == CKR_PIN_LOCKED || rv == CKR_PIN_EXPIRED
-                           ? INT64_MAX
-                           : clock_monotonic(engine->clock) + WAKE_RETRY_NS;
+    engine->retry_at =
+        rv == CKR_PIN_INCORRECT ? INT64_MAX : clock_monotonic(engine->clock) + WAKE_RETRY_NS;
     return engine->refused;
 }
 

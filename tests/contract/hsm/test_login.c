@@ -148,7 +148,7 @@ START_TEST(wrong_pin_is_tried_once)
     world_init(&w);
     world_use_shim(&w);
     replace(w.pin_file, "11111111\n", 0600);
-    assert_rv(CKR_DEVICE_ERROR, open_fails(&w));
+    assert_rv(CKR_PIN_INCORRECT, open_fails(&w));
     ck_assert(strstr(fail_reason(), "not tried again") != NULL);
     ck_assert(strstr(fail_reason(), "11111111") == NULL);
     ck_assert_uint_eq(shim_calls(&w, "C_Login"), 1);
@@ -222,7 +222,7 @@ START_TEST(last_attempt_at_the_pin_is_not_spent)
     if (_i == 2) {
         world_open(&w);
     } else {
-        assert_rv(CKR_DEVICE_ERROR, open_fails(&w));
+        assert_rv(CKR_PIN_INCORRECT, open_fails(&w));
         ck_assert_uint_eq(shim_calls(&w, "C_Login"), 0);
     }
     world_release(&w);
