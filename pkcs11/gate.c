@@ -107,13 +107,19 @@ static CK_RV append(struct run *run, const struct event *event, uint64_t *ret_se
 
 /* ---- refusing ---- */
 
+/* Is it about an object that the caller may not even know of? */
+static bool is_hidden(struct run *run, const struct ask *ask)
+{
+    return ask->object != NULL && ask->action != ACTION_CREATE && ask->action != ACTION_IMPORT &&
+           ask->action != ACTION_SET_SECRET && !gate_visible(run, ask->object);
+}
+
 /* Which answer tells the caller what would help, and no more than it may know. */
-static CK_RV refusal_code(struct run *run, const struct ask *ask, const struct question *q)
+static CK_RV refusal_code(const struct ask *ask, const struct question *q, bool hidden)
 {
     const struct refusal *row = &refusals[ask->action];
 
-    if (ask->object != NULL && ask->action != ACTION_CREATE && ask->action != ACTION_IMPORT &&
-        ask->action != ACTION_SET_SECRET && !gate_visible(run, ask->object))
+    if (hidden)
         return row->hidden != CKR_OK ? row->hidden : CKR_OBJECT_HANDLE_INVALID;
     if (question_login_would_help(q))
         return CKR_USER_NOT_LOGGED_IN;
@@ -122,10 +128,12 @@ static CK_RV refusal_code(struct run *run, const struct ask *ask, const struct q
     return row->visible != CKR_OK ? row->visible : REFUSAL_OF_CHANGE;
 }
 
+/* The record names the object and the rule; the caller of a hidden object hears of neither. */
 static CK_RV refuse(struct run *run, const struct ask *ask, const struct question *q,
                     const struct grant *grant)
 {
-    CK_RV rv = refusal_code(run, ask, q);
+    bool hidden = is_hidden(run, ask);
+    CK_RV rv = refusal_code(ask, q, hidden);
     struct grant_texts texts;
     struct event event;
     char reason[FAIL_REASON_MAX];
@@ -137,10 +145,12 @@ static CK_RV refuse(struct run *run, const struct ask *ask, const struct questio
     event.verdict = EVENT_DENY;
     event.rv = rv;
     event.reason = reason;
-    if (run->session != NULL)
+    if (run->session != NULL && !hidden)
         run->session->device_error = question_rule_number(q);
     logged = append(run, &event, NULL);
-    return logged == CKR_OK ? fail(rv, "%s", reason) : logged;
+    if (logged != CKR_OK)
+        return logged;
+    return fail(rv, "%s", hidden ? GATE_NO_OBJECT : reason);
 }
 
 /* ---- asking ---- */

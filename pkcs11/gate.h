@@ -33,6 +33,11 @@ struct ask {
                  */
 };
 
+/* Said of an object that is not there, and in the same words of one that the caller may not see. */
+#define GATE_NO_OBJECT                                                                             \
+    "there is no such object here for this caller: check the handle, log in, or see what the "     \
+    "policy lists"
+
 #define GRANT_RULES_MAX 256
 
 /* An answer "yes", with what the record of its use will say. Plain data: copied, kept, never freed.

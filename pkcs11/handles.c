@@ -181,10 +181,9 @@ static struct row *row_find(struct app *app, CK_OBJECT_HANDLE handle)
     return &app->handles->rows[handle - 1];
 }
 
-static CK_RV fail_handle(CK_OBJECT_HANDLE handle)
+static CK_RV fail_handle(void)
 {
-    return fail(CKR_OBJECT_HANDLE_INVALID, "there is no object with handle %lu in this token",
-                handle);
+    return fail(CKR_OBJECT_HANDLE_INVALID, "%s", GATE_NO_OBJECT);
 }
 
 /* What the table knows of a handle: a session object or a token object still fresh (held), or the
@@ -207,7 +206,7 @@ static CK_RV look_up(struct run *run, CK_OBJECT_HANDLE handle, uint64_t generati
         memcpy(id, row->id, OBJECT_ID_LEN);
     }
     (void)pthread_mutex_unlock(&run->app->lock);
-    return rv == CKR_OK ? CKR_OK : fail_handle(handle);
+    return rv == CKR_OK ? CKR_OK : fail_handle();
 }
 
 /* Keeps a freshly read token object in the table. */
@@ -244,7 +243,7 @@ CK_RV handles_get(struct run *run, CK_OBJECT_HANDLE handle, struct held **ret)
     rv = object_get(run_store(run), &run->vault, id, &object);
     if (rv == CKR_OBJECT_HANDLE_INVALID || (rv == CKR_OK && object.state == OBJECT_DELETED)) {
         object_release(&object);
-        return fail_handle(handle);
+        return fail_handle();
     }
     if (rv != CKR_OK)
         return rv;
@@ -279,7 +278,7 @@ CK_RV handles_session_replace(struct app *app, CK_OBJECT_HANDLE handle, struct o
     (void)pthread_mutex_unlock(&app->lock);
     held_release(old);
     if (rv != CKR_OK)
-        return fail_handle(handle);
+        return fail_handle();
     return held != NULL ? CKR_OK : fail_memory();
 }
 

@@ -101,6 +101,7 @@ CK_ULONG view_size(const struct object *object)
     CK_ULONG size = 0;
 
     for (size_t i = 0; i < object->attrs.count; i++)
-        size += object->attrs.list[i].ulValueLen;
+        if (!view_is_secret(object, object->attrs.list[i].type))
+            size += object->attrs.list[i].ulValueLen;
     return size;
 }

@@ -29,7 +29,7 @@ bool view_is_secret(const struct object *object, CK_ATTRIBUTE_TYPE type);
 /* C_FindObjectsInit: every attribute of the template is there with exactly that value. */
 bool view_match(const struct object *object, const CK_ATTRIBUTE *template, CK_ULONG count);
 
-/* C_GetObjectSize: bytes of the attributes' values. */
+/* C_GetObjectSize: bytes of the attributes' values, but for those whose length is a secret too. */
 CK_ULONG view_size(const struct object *object);
 
 /* Words for protection and state, as CKA_KEYWARD_PROTECTION and CKA_KEYWARD_STATE show them. */
