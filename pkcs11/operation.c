@@ -173,18 +173,45 @@ static CK_RV offer_result_length(const struct operation *op, const struct operat
     return offer_length(io, length - op->released, exact, ret_asked);
 }
 
-/* Asks the gate again; from here on call_leave() writes a record, an intent's outcome where there
- * is one. */
-static CK_RV resume(struct run *run, const struct operation *op)
+/* The key as it is now: what has happened to it since Init holds for the rest of the operation. */
+static CK_RV read_key(struct run *run, struct operation *op, bool *ret_changed)
 {
-    struct ask ask = operation_ask(op);
-    CK_RV rv = gate_resume(run, &op->grant, &ask);
+    SCOPED(held_release_p) struct held *now = NULL;
+    CK_RV rv = op->held != NULL ? handles_get(run, op->key, &now) : CKR_OK;
 
-    if (rv == CKR_OK && op->intended) {
-        run->gate.intended = true;
-        run->gate.intent = op->intent;
-    }
+    *ret_changed = now != op->held;
+    if (rv != CKR_OK || !*ret_changed)
+        return rv;
+    held_release(op->held);
+    op->held = TAKE(now);
+    return CKR_OK;
+}
+
+static CK_RV ask_again(struct run *run, struct operation *op)
+{
+    bool changed = false;
+    CK_RV rv = read_key(run, op, &changed);
+    struct ask ask = operation_ask(op);
+
+    if (rv == CKR_OK)
+        rv = changed ? operation_ask_gate(run, op) : gate_resume(run, &op->grant, &ask);
     return operation_key_code(rv);
+}
+
+/* Asks the gate again; from here on call_leave() writes a record, an intent's outcome where there
+ * is one: also when the answer is now no. */
+static CK_RV resume(struct run *run, struct operation *op)
+{
+    CK_RV rv = ask_again(run, op);
+
+    if (!op->intended)
+        return rv;
+    if (rv != CKR_OK)
+        run->gate.grant = op->grant;
+    run->gate.granted = true;
+    run->gate.intended = true;
+    run->gate.intent = op->intent;
+    return rv;
 }
 
 /*
@@ -319,7 +346,7 @@ static CK_RV feed(struct run *run, struct operation *op, struct bytes in, struct
 }
 
 /* A part that failed ends the operation: that is on record, also where a good part is not. */
-static CK_RV part_failed(struct run *run, const struct operation *op, CK_RV rv)
+static CK_RV part_failed(struct run *run, struct operation *op, CK_RV rv)
 {
     CK_RV asked = CKR_OK;
 

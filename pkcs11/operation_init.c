@@ -139,7 +139,7 @@ static CK_RV check_key(const struct run *run, const struct operation *op)
 /* ---- Init ---- */
 
 /* The gate answers for a key that may not be seen; it never answers yes. */
-static CK_RV ask_gate(struct run *run, const struct operation *op)
+CK_RV operation_ask_gate(struct run *run, const struct operation *op)
 {
     struct ask ask = operation_ask(op);
     bool visible = op->held == NULL || gate_visible(run, &op->held->object);
@@ -150,7 +150,7 @@ static CK_RV ask_gate(struct run *run, const struct operation *op)
     if (rv == CKR_OK)
         rv = gate_ask(run, &ask);
     if (rv == CKR_OK && !visible)
-        rv = fail(CKR_KEY_HANDLE_INVALID, "there is no key with this handle");
+        rv = fail(CKR_KEY_HANDLE_INVALID, "%s", GATE_NO_OBJECT);
     return operation_key_code(rv);
 }
 
@@ -161,10 +161,11 @@ static CK_RV set_up(struct run *run, struct operation *op, const CK_MECHANISM *m
 
     if (rv == CKR_OK)
         rv = mechanism_copy_make(&op->mechanism, op->mech, mechanism);
+    op->key = key;
     if (rv == CKR_OK && op->kind != OPERATION_DIGEST)
         rv = operation_key_code(handles_get(run, key, &op->held));
     if (rv == CKR_OK)
-        rv = ask_gate(run, op);
+        rv = operation_ask_gate(run, op);
     if (rv != CKR_OK)
         return rv;
     op->way = operation_way_of(op);

@@ -69,7 +69,8 @@ struct operation {
     enum operation_stage stage;
     const struct mech *mech;
     struct mechanism_copy mechanism;
-    struct held *held; /* the key; NULL for a digest */
+    CK_OBJECT_HANDLE key;
+    struct held *held; /* the key as last read; NULL for a digest */
     const struct operation_way *way;
     struct grant grant;
     bool intended; /* an intent is in the log; Final writes its outcome */
@@ -117,6 +118,8 @@ uint64_t operation_length_of_part(const struct operation *op, uint64_t input);
 size_t operation_modulus_len(const struct object *key);
 
 /* What the gate is asked for this operation; borrows from it. */
+/* Checks the key, then asks: run->gate.grant is current when the answer is yes. */
+MUST_CHECK CK_RV operation_ask_gate(struct run *run, const struct operation *op);
 struct ask operation_ask(const struct operation *op);
 /* An object's code in the words of calls that take a key. */
 CK_RV operation_key_code(CK_RV rv);
