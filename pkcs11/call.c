@@ -95,7 +95,8 @@ static CK_RV enter_row(struct run *run, CK_ULONG argument)
             const char *what;
         } homeless[] = {
             [CALL_NEEDS_HOME] = {CKR_GENERAL_ERROR,
-                                 "no vault home here: run keyward init, or set KEYWARD_HOME"},
+                                 "no vault home here that you may open: run keyward init, or set "
+                                 "KEYWARD_HOME"},
             [CALL_NEEDS_SLOT] = {CKR_SLOT_ID_INVALID, "no vault home here, so there are no slots"},
             [CALL_NEEDS_SESSION] = {CKR_SESSION_HANDLE_INVALID,
                                     "no vault home here, so there are no sessions"},

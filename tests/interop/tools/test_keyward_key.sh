@@ -75,6 +75,14 @@ says "a user logs in for the command" 'web/alices is made' as_alice key create w
 says "and lists" '^alices ' as_alice key list web
 fails "with a wrong PIN it does not" 'cannot log in as alice' "$KEYWARD" key list web --user alice --pin-file "$WORK/so-pin"
 fails "purging is not the user's" 'may not purge|deleted key' as_alice key purge web/alices
+"$KEYWARD" policy show web >"$WORK/web.cedar"
+echo 'permit (principal == User::"alice", action == Action::"list", resource) when { resource has type && resource.name == "narrow" };' >"$WORK/narrow.cedar"
+"$KEYWARD" policy apply web "$WORK/narrow.cedar" >/dev/null
+only_narrow() {
+    as_alice key list web >"$WORK/list" && [ "$(grep -c '' "$WORK/list")" = 2 ] && grep '^narrow ' "$WORK/list"
+}
+check "whoever may list one key is shown that one" only_narrow
+"$KEYWARD" policy apply web "$WORK/web.cedar" >/dev/null
 other_is_refused "who does not administer makes no key" "$KEYWARD" key create web/theirs --type aes:256
 other_is_refused "and lists none" "$KEYWARD" key list web
 hidden() {

@@ -55,6 +55,9 @@ other_is_refused "and is shown none" "$KEYWARD" vault show web
 says "status shows home, HSM, log and vaults" '^web +yes +no' "$KEYWARD" status
 check "as JSON too" is_json "$KEYWARD" status --json
 other_is_refused "status is the administrator's" "$KEYWARD" status
+if [ "$(id -u)" = 0 ] && as_other test -x "$KEYWARD"; then
+    fails "a home that is closed to the caller" 'that you may open' as_other env KEYWARD_HOME="$KEYWARD_HOME" "$KEYWARD" status
+fi
 
 # ---- users ----
 carol() {
