@@ -40,6 +40,16 @@ if command -v mandoc >/dev/null; then
     check "mandoc finds no fault in it" mandoc -T lint -W warning "$DOCS/man/keyward.1"
 fi
 
+# Every verb of the vendor interface has its row in ADMIN.md, and every member of an event its row in LOG.md.
+grep -hoE '^    \{"[a-z]+(\.[a-z]+)?", ACTION_' "$DOCS"/../pkcs11/admin_*.c | grep -oE '[a-z]+(\.[a-z]+)?' >"$WORK/verbs"
+while read -r verb; do
+    check "docs/ADMIN.md has the verb $verb" grep -qF "| \`$verb\` |" "$DOCS/ADMIN.md"
+done <"$WORK/verbs"
+sed -n '/^ \*   seq, time/,/duration_us/p' "$DOCS/../audit/event.h" | grep -oE '[a-z_]+' >"$WORK/members"
+while read -r member; do
+    check "docs/LOG.md has the member $member" grep -qE "^\|.*\`$member\`.*\|.*\|$" "$DOCS/LOG.md"
+done <"$WORK/members"
+
 # Each ```cedar block of POLICY.md is a file of its own.
 awk -v dir="$WORK" '/^```cedar$/ { n++; on = 1; next } /^```$/ { on = 0 } on { print > (dir "/example" n ".cedar") }' "$DOCS/POLICY.md"
 found() {
