@@ -164,7 +164,11 @@ CK_RV handles_session(struct app *app, const struct session *session, struct obj
     if (held == NULL)
         return fail_memory();
     (void)pthread_mutex_lock(&app->lock);
-    rv = row_handle(app->handles, session->slot, held->object.id, true, ret);
+    /* What ends with the session is past already: nobody would end this object. */
+    if (session->closed)
+        rv = fail(CKR_SESSION_CLOSED, "the session was closed while the object was made");
+    else
+        rv = row_handle(app->handles, session->slot, held->object.id, true, ret);
     if (rv == CKR_OK)
         app->handles->rows[*ret - 1].held = held;
     (void)pthread_mutex_unlock(&app->lock);

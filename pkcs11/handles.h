@@ -16,7 +16,8 @@ void handles_free(struct handles *handles);
 /* The handle of a token object. */
 MUST_CHECK CK_RV handles_token(struct app *app, CK_SLOT_ID slot,
                                const uint8_t id[static OBJECT_ID_LEN], CK_OBJECT_HANDLE *ret);
-/* A new session object: takes object's contents (zeroed after). */
+/* A new session object: takes object's contents (zeroed after). CKR_SESSION_CLOSED when the session
+ * was closed meanwhile. */
 MUST_CHECK CK_RV handles_session(struct app *app, const struct session *session,
                                  struct object *object, CK_OBJECT_HANDLE *ret);
 /*

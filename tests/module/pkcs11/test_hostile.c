@@ -2,6 +2,7 @@
  * foreign, at every C_ function. Whatever is refused leaves the module at work. */
 #include "tests/support/lab.h"
 
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -363,6 +364,49 @@ START_TEST(deep_nesting_is_refused_and_not_followed)
 }
 END_TEST
 
+static struct {
+    const struct lab *lab;
+    CK_SESSION_HANDLE session;
+} making;
+
+/* Takes long enough for the session to go meanwhile. */
+static void *make_session_keys(void *unused)
+{
+    CK_MECHANISM mechanism = {CKM_RSA_PKCS_KEY_PAIR_GEN, NULL, 0};
+    CK_ULONG bits = 2048;
+    CK_ATTRIBUTE size = {CKA_MODULUS_BITS, &bits, sizeof(bits)};
+    CK_OBJECT_HANDLE public, private;
+
+    (void)unused;
+    (void)making.lab->f->C_GenerateKeyPair(making.session, &mechanism, &size, 1, NULL, 0, &public,
+                                           &private);
+    return NULL;
+}
+
+START_TEST(no_session_object_outlives_a_session_that_was_closed_meanwhile)
+{
+    struct lab lab;
+    CK_SESSION_HANDLE left;
+    CK_ULONG before;
+
+    lab_start(&lab);
+    left = lab_alice(&lab);
+    before = lab_count(&lab, left);
+    making.lab = &lab;
+    for (unsigned i = 0; i < 4; i++) {
+        pthread_t thread;
+
+        making.session = lab_session(&lab, CKF_RW_SESSION);
+        ck_assert_int_eq(pthread_create(&thread, NULL, make_session_keys, NULL), 0);
+        lab_sleep_ms(10 + 5 * i);
+        assert_ok(lab.f->C_CloseSession(making.session));
+        ck_assert_int_eq(pthread_join(thread, NULL), 0);
+        ck_assert_uint_eq(lab_count(&lab, left), before);
+    }
+    lab_end(&lab);
+}
+END_TEST
+
 int main(void)
 {
     const struct suite_case cases[] = {
@@ -371,6 +415,7 @@ int main(void)
         CASE_SLOW(a_pin_of_absurd_length_is_wrong_without_being_read, 120),
         CASE_SLOW(a_session_that_is_closed_or_never_was_is_none_to_every_function, 120),
         CASE_SLOW(an_object_that_is_gone_foreign_or_never_was_is_none_to_every_function, 120),
+        CASE_SLOW(no_session_object_outlives_a_session_that_was_closed_meanwhile, 120),
         CASE_SLOW(json_that_is_no_request_is_refused_in_one_sentence, 120),
         CASE_SLOW(deep_nesting_is_refused_and_not_followed, 120),
     };
