@@ -511,6 +511,7 @@ static void undo(struct making *m)
     if (m->hsm != NULL && m->has_log_key && !m->own && hsm_destroy(m->hsm, &m->log_key) != CKR_OK)
         (void)strncat(reason, " (a key labelled by no object stays in the HSM)",
                       sizeof(reason) - strlen(reason) - 1);
+    store_unmake(TAKE(m->store));
     hsm_close(TAKE(m->hsm));
     if (m->touched)
         remove_contents(AT_FDCWD, m->paths.home);
@@ -546,7 +547,6 @@ static CK_RV init_verb(struct admin *a)
         if (rv == CKR_OK)
             rv = admin_put(a->answer, "hsm", json_string(m.own ? "softhsm" : m.module));
         trail_close(TAKE(m.trail));
-        store_close(TAKE(m.store));
         if (rv != CKR_OK)
             undo(&m);
     }

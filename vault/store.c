@@ -311,6 +311,19 @@ CK_RV store_open(const struct store_config *config, struct store **ret)
     return rv;
 }
 
+void store_unmake(struct store *store)
+{
+    struct keyring_row row = {.slot = -1, .wrapped = BUF_INIT(1024)};
+    const struct db_value slot = DB_NUMBER(0);
+
+    if (store != NULL &&
+        db_run(store->db, SQL_KEYRING_BY_SLOT, &slot, 1, read_keyring_row, &row) == CKR_OK &&
+        row.slot == 0)
+        keys_unmake(store->hsm, &row);
+    buf_release(&row.wrapped);
+    store_close(store);
+}
+
 static void free_all_but_db(struct store *store)
 {
     for (size_t i = 0; i < store->keys_count; i++)

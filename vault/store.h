@@ -48,6 +48,9 @@ MUST_CHECK CK_RV store_create(const struct store_config *config);
  * CKR_DEVICE_ERROR with a reason. */
 MUST_CHECK CK_RV store_open(const struct store_config *config, struct store **ret);
 void store_close(struct store *store);
+/* Closes, and destroys in the HSM what store_create() made there: the file is unreadable from then
+ * on. For a home that could not be finished; nobody else uses the store. NULL is fine. */
+void store_unmake(struct store *store);
 void store_abandon(struct store *store);
 
 /* A number that changes whenever any process committed anything. A few microseconds. Non-zero. */

@@ -74,7 +74,7 @@ check "is still there, and empty" still_empty
 mkdir "$WORK/small"
 if mount -t tmpfs -o size=64k none "$WORK/small" 2>/dev/null; then
     trap 'umount "$WORK/small" 2>/dev/null; softhsm2-util --delete-token --token "$DESK" >/dev/null 2>&1; at_exit' EXIT
-    for kib in 4 16 40 64 96 128; do
+    for kib in 4 40 64 72 76 80 84 88 96 128; do
         mount -o "remount,size=${kib}k" "$WORK/small"
         KEYWARD_HOME="$WORK/small/home" ran external "$SOFTHSM" "$DESK" "$WORK/hsm-pin"
         status=$?
