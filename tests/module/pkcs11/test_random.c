@@ -237,16 +237,16 @@ static void begin(void)
 
 static void work(void)
 {
-    CK_RV (*const whole[])
+    CK_RV(*const whole[])
     (CK_SESSION_HANDLE, CK_BYTE_PTR, CK_ULONG, CK_BYTE_PTR, CK_ULONG_PTR) = {
         own.f->C_Sign,   own.f->C_Encrypt,       own.f->C_Decrypt,
         own.f->C_Digest, own.f->C_EncryptUpdate, own.f->C_DecryptUpdate,
     };
-    CK_RV (*const part[])
+    CK_RV(*const part[])
     (CK_SESSION_HANDLE, CK_BYTE_PTR, CK_ULONG) = {own.f->C_SignUpdate,     own.f->C_VerifyUpdate,
                                                   own.f->C_DigestUpdate,   own.f->C_VerifyFinal,
                                                   own.f->C_GenerateRandom, own.f->C_SeedRandom};
-    CK_RV (*const last[])
+    CK_RV(*const last[])
     (CK_SESSION_HANDLE, CK_BYTE_PTR, CK_ULONG_PTR) = {own.f->C_SignFinal, own.f->C_EncryptFinal,
                                                       own.f->C_DecryptFinal, own.f->C_DigestFinal};
     struct span in = span();
