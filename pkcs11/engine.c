@@ -234,6 +234,20 @@ void engine_abandon(struct engine *engine)
      * destroyed here, and the rest is left as it lies. */
 }
 
+void engine_stand_still(struct engine *engine)
+{
+    (void)pthread_mutex_lock(&engine->lock);
+    if (engine->store != NULL)
+        store_stand_still(engine->store);
+}
+
+void engine_go_on(struct engine *engine)
+{
+    if (engine->store != NULL)
+        store_go_on(engine->store);
+    (void)pthread_mutex_unlock(&engine->lock);
+}
+
 struct hsm *engine_hsm(struct engine *engine)
 {
     return engine->hsm;

@@ -58,6 +58,9 @@ MUST_CHECK CK_RV engine_wake(struct engine *engine);
 void engine_free(struct engine *engine);
 /* In a child after fork: the parent's worker, locks and files are left alone. */
 void engine_abandon(struct engine *engine);
+/* Around a fork, as store_stand_still() and store_go_on(). */
+void engine_stand_still(struct engine *engine);
+void engine_go_on(struct engine *engine);
 
 /* Valid after engine_wake(). Borrowed. */
 struct hsm *engine_hsm(struct engine *engine);

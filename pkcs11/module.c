@@ -29,6 +29,7 @@ static struct module {
      * flight at a fork does not count in the child, where they do not exist. */
     atomic_uint_least64_t users;
     _Atomic(pid_t) changing; /* the process that is at it, 0: none */
+    bool knows_fork;         /* the handlers are in place; guarded by changing */
 } module;
 
 #define USERS_MASK UINT64_C(0xffffffff)
@@ -91,6 +92,55 @@ static void change_begin(void)
 static void change_end(void)
 {
     atomic_store(&module.changing, 0);
+}
+
+/* ---- fork ---- */
+
+/* The app whose engine this thread has stopped, from before its fork until after. */
+static _Thread_local struct app *still;
+
+/* A thread that forks waits until the store is at rest: see store_stand_still(). */
+static void before_fork(void)
+{
+    struct app *app = NULL;
+
+    if (module_acquire(&app) != CKR_OK)
+        return;
+    if (app->engine != NULL)
+        engine_stand_still(app->engine);
+    still = app;
+}
+
+static void after_fork_in_parent(void)
+{
+    struct app *app = TAKE(still);
+
+    if (app == NULL)
+        return;
+    if (app->engine != NULL)
+        engine_go_on(app->engine);
+    module_release();
+}
+
+/* The parent's calls do not count here, and a handler of the host's that ran before us may have
+ * called C_Initialize: then the parent's app is given up already. */
+static void after_fork_in_child(void)
+{
+    struct app *app = TAKE(still);
+
+    if (app != NULL && atomic_load(&module.app) == app && app->pid != getpid() &&
+        app->engine != NULL)
+        engine_go_on(app->engine);
+}
+
+/* Once: they go with the library when it is unloaded. */
+static CK_RV know_fork(void)
+{
+    if (!module.knows_fork &&
+        pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child) != 0)
+        return fail_memory();
+    module.knows_fork = true;
+    return CKR_OK;
 }
 
 /* ---- where keyward-hsm is ---- */
@@ -187,7 +237,9 @@ CK_RV C_Initialize(CK_VOID_PTR args)
     if (rv != CKR_OK)
         return rv;
     change_begin();
-    rv = initialize();
+    rv = know_fork();
+    if (rv == CKR_OK)
+        rv = initialize();
     change_end();
     return rv;
 }

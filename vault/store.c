@@ -355,6 +355,16 @@ void store_abandon(struct store *store)
     free(store);
 }
 
+void store_stand_still(struct store *store)
+{
+    (void)pthread_mutex_lock(&store->lock);
+}
+
+void store_go_on(struct store *store)
+{
+    (void)pthread_mutex_unlock(&store->lock);
+}
+
 CK_RV store_generation(struct store *store, uint64_t *ret)
 {
     int64_t version = 0;

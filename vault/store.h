@@ -52,6 +52,13 @@ void store_close(struct store *store);
  * on. For a home that could not be finished; nobody else uses the store. NULL is fine. */
 void store_unmake(struct store *store);
 void store_abandon(struct store *store);
+/*
+ * Around a fork: waits until no thread is inside and lets none in. What SQLite knows of its locks
+ * is the process's, not the store's: a child forked in the middle of a call would believe for ever
+ * that it holds them. store_go_on() after it, in parent and child, by the thread that forked.
+ */
+void store_stand_still(struct store *store);
+void store_go_on(struct store *store);
 
 /* A number that changes whenever any process committed anything. A few microseconds. Non-zero. */
 MUST_CHECK CK_RV store_generation(struct store *store, uint64_t *ret);
