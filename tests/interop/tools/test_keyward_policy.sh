@@ -25,6 +25,7 @@ printf 'permit (principal' >cut.cedar
 printf 'permit (principal, action, resource) when { "\377" == "" };\n' >bytes.cedar
 
 # ---- check ----
+# shellcheck disable=SC2016 # the backquotes are the message's own
 places() { # exit status and both errors, each with its place
     "$KEYWARD" policy "$@" 2>"$WORK/err"
     [ $? = 1 ] && grep -qx 'bad.cedar:2:37: there is no action `fly`' "$WORK/err" &&
