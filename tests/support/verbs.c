@@ -3,6 +3,7 @@
 
 #include <ctype.h>
 #include <grp.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -88,6 +89,51 @@ bool verb_has_user(struct lab *lab, const char *vault, const char *user)
         found = found || strcmp(verb_text(lab, path), user) == 0;
     }
     return found;
+}
+
+/* ---- a full disk ---- */
+
+static void drop(void *ctx, const CK_UTF8CHAR *json, CK_ULONG len)
+{
+    (void)ctx;
+    (void)json;
+    (void)len;
+}
+
+/* Nothing is asserted here: Check writes its messages to a file, which may not grow either. */
+static CK_RV call_limited(struct lab *lab, rlim_t limit, const char *request)
+{
+    struct rlimit small;
+    const struct keyward_secret secret = {.data = (const CK_BYTE *)"a-pin-1", .len = 7};
+
+    if (signal(SIGXFSZ, SIG_IGN) == SIG_ERR || getrlimit(RLIMIT_FSIZE, &small) != 0)
+        return CKR_HOST_MEMORY;
+    small.rlim_cur = limit;
+    if (setrlimit(RLIMIT_FSIZE, &small) != 0)
+        return CKR_HOST_MEMORY;
+    return lab->admin->call((const CK_UTF8CHAR *)request, strlen(request), &secret, 1, drop, NULL);
+}
+
+CK_RV verb_on_full_disk(struct lab *lab, bool initialize, rlim_t limit, const char *request)
+{
+    int ends[2];
+    CK_RV rv = CKR_GENERAL_ERROR;
+    pid_t pid;
+
+    ck_assert_int_eq(pipe(ends), 0);
+    pid = fork();
+    ck_assert_int_ge(pid, 0);
+    if (pid == 0) {
+        rv = initialize ? lab->f->C_Initialize(NULL) : CKR_OK;
+        if (rv == CKR_OK)
+            rv = call_limited(lab, limit, request);
+        _exit(write(ends[1], &rv, sizeof(rv)) == sizeof(rv) ? 0 : 1);
+    }
+    ck_assert_int_eq(read(ends[0], &rv, sizeof(rv)), sizeof(rv));
+    (void)close(ends[0]);
+    (void)close(ends[1]);
+    lab_join(pid);
+    return rv;
 }
 
 /* ---- somebody else ---- */

@@ -5,6 +5,8 @@
 
 #include "tests/support/lab.h"
 
+#include <sys/resource.h>
+
 /* It is done. secret may be NULL. */
 void verb_ok(struct lab *lab, const char *secret, const char *request);
 /* It is refused with this code, and the sentence has the words in it. */
@@ -21,6 +23,12 @@ size_t verb_count(const struct lab *lab, const char *name);
 
 /* The number of users a vault has whose name is this. */
 bool verb_has_user(struct lab *lab, const char *vault, const char *user);
+
+/*
+ * Runs a request in a child in which no file may grow past limit bytes, as on a disk that is full.
+ * initialize: C_Initialize first, without the limit. The verb's code; the answer is dropped.
+ */
+CK_RV verb_on_full_disk(struct lab *lab, bool initialize, rlim_t limit, const char *request);
 
 #define NOBODY_UID 65534
 /*
