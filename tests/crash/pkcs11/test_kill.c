@@ -324,7 +324,7 @@ static void one_kill(struct arena *a, bool *let_come_up)
     app_start(a);
     if (*let_come_up) {
         wait_until_up(a);
-        lab_sleep_ms((unsigned)random() % 100);
+        lab_sleep_ms((unsigned)random() % 300);
         if (random() % 3 == 0)
             kill_worker(a);
     } else {
@@ -352,7 +352,7 @@ static void arena_run(struct lab *unused, int n)
             full_check(&arena);
     }
     /* Else the kills came too early to mean anything. */
-    ck_assert_uint_gt(arena.heard, KILLS / 4);
+    ck_assert_uint_gt(arena.heard, KILLS / 10);
     free(arena.signed_len);
     lab_end(&arena.lab);
 }
