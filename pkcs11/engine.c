@@ -410,13 +410,14 @@ static CK_RV rules_now(struct engine *engine, const struct vault_info *vault, st
         rv = rules_load(engine, vault, generation, entry->rules, &loaded);
         if (rv != CKR_OK)
             return rv;
-        if (loaded == NULL) {
-            entry->rules->generation = generation;
-        } else {
+        if (loaded == NULL && entry->rules == NULL)
+            return fail_internal("rules that have not changed were there before");
+        if (loaded != NULL) {
             if (entry->rules != NULL)
                 rules_unref(entry->rules);
             entry->rules = loaded;
         }
+        entry->rules->generation = generation;
     }
     entry->rules->refs++;
     *ret = entry->rules;

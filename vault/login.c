@@ -76,7 +76,7 @@ static CK_RV take_lock(struct store *store, const char *path, int *ret_fd)
     rv = wait_for_lock(fd, path);
     if (rv == CKR_OK) {
         *ret_fd = fd;
-        fd = -1;
+        fd = -1; /* NOLINT(clang-analyzer-deadcode.DeadStores): the end of the scope reads it */
     }
     return rv;
 }
