@@ -109,6 +109,14 @@ CK_RV keys_find(struct device *d, CK_SESSION_HANDLE session, const struct hsm_ke
     rv = search(d, session, key, class_of(key), found, &count);
     if (rv != CKR_OK)
         return rv;
+    /* Logged in now does not mean logged in when it was searched: another lane may have renewed the
+     * login in between. */
+    if (count == 0)
+        rv = not_there(d, session);
+    if (rv == CKR_KEY_HANDLE_INVALID)
+        rv = search(d, session, key, class_of(key), found, &count);
+    if (rv != CKR_OK)
+        return rv;
     if (count == 0)
         return not_there(d, session);
     if (count > 1)

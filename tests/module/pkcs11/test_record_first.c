@@ -182,7 +182,9 @@ static const struct kind {
 
 #define KINDS (sizeof(kinds) / sizeof(*kinds))
 
-static void all_refused(const struct bench *b)
+/* small_fits: the disk is full for most records, and the shortest, a wrong PIN's, may still find
+ * room: then it is answered as usual. */
+static void all_refused(const struct bench *b, bool small_fits)
 {
     for (size_t i = 0; i < KINDS; i++) {
         int64_t start = lab_ms();
@@ -190,6 +192,8 @@ static void all_refused(const struct bench *b)
         CK_RV rv = kinds[i].call(b, &gave);
         int64_t took = lab_ms() - start;
 
+        if (small_fits && rv == CKR_PIN_INCORRECT && kinds[i].good == rv)
+            continue;
         ck_assert_msg(rv == CKR_DEVICE_ERROR, "%s answered 0x%lx", kinds[i].name, rv);
         ck_assert_msg(!gave, "%s gave something", kinds[i].name);
         ck_assert_msg(LAB_SANITIZED || took <= TRAIL_DEADLINE_MS + kinds[i].work_ms + NOISE_MS,
@@ -342,7 +346,7 @@ START_TEST(no_call_gives_anything_while_the_log_cannot_be_written)
     b.objects = lab_count(&b.lab, b.session);
     if (!cause->root || can_be_immutable(&b)) {
         cause->begin(&b);
-        all_refused(&b);
+        all_refused(&b, false);
         cause->end(&b);
         nothing_was_made(&b);
         all_done(&b);
@@ -359,7 +363,7 @@ START_TEST(without_its_lock_file_the_log_takes_nothing)
 
     bench_start(&b);
     ck_assert_int_eq(unlink(lab_path(&b.lab, "log/lock")), 0);
-    all_refused(&b);
+    all_refused(&b, false);
     lab_end(&b.lab);
 }
 END_TEST
@@ -457,7 +461,7 @@ START_TEST(on_a_full_disk_no_call_gives_anything)
     bench_take(&b);
     fill(log);
     ck_assert(sign_until_full(&b));
-    all_refused(&b);
+    all_refused(&b, true);
     unfill(log);
     nothing_was_made(&b);
     all_done(&b);
