@@ -65,7 +65,7 @@ static void leave_initialized(struct lab *lab, int n)
 
 /* A child leaves what its parent had open as it lies (app_abandon), which LeakSanitizer calls a
  * leak when the child exits. */
-const char *__asan_default_options(void);
+__attribute__((visibility("default"))) const char *__asan_default_options(void);
 const char *__asan_default_options(void)
 {
     return "detect_leaks=0";
