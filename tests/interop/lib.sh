@@ -60,16 +60,6 @@ check() {
     fi
 }
 
-# check_unsanitized "sentence" command...: a program that a sanitizer in it makes hang or fail by itself.
-check_unsanitized() {
-    if [ -n "$SANITIZER" ]; then
-        tests=$((tests + 1))
-        echo "ok $tests - $1 # SKIP the program does not bear a sanitizer"
-    else
-        check "$@"
-    fi
-}
-
 # refuses "sentence" PATTERN command...: it must fail, and say the pattern.
 refuses() {
     local sentence=$1 pattern=$2
