@@ -21,8 +21,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#define BOUTS       5  /* loops of the test */
-#define KILLS       50 /* an arena and bout: 500 in all */
+#define BOUTS       5                           /* loops of the test */
+#define KILLS       (LAB_SANITIZED ? 15U : 50U) /* an arena and bout: 500 in all */
 #define CHECK_EVERY 25
 #define UP_MS       30000 /* far more than a start takes on a loaded machine */
 #define REPORTS_MAX 20000
@@ -348,7 +348,7 @@ static void arena_run(struct lab *unused, int n)
     lab_make(&arena.lab);
     for (arena.round = 0; arena.round < KILLS; arena.round++) {
         one_kill(&arena, &let_come_up);
-        if ((arena.round + 1) % CHECK_EVERY == 0)
+        if ((arena.round + 1) % CHECK_EVERY == 0 || arena.round + 1 == KILLS)
             full_check(&arena);
     }
     /* Else the kills came too early to mean anything. */
