@@ -95,13 +95,7 @@ void admin_policy_statement(struct buf *out, const char *user, const char *role)
                    "        resource);\n",
                    user, role, user, role);
     else
-        buf_printf(out,
-                   "\n@id(\"%s-data-plane\")\n"
-                   "permit (principal == User::\"%s\",\n"
-                   "        action in [Action::\"cryptoOfficer\", Action::\"secretsOfficer\",\n"
-                   "                   Action::\"certificatesOfficer\"],\n"
-                   "        resource);\n",
-                   user, user);
+        engine_user_policy(out, user);
 }
 
 /* ---- the verbs ---- */

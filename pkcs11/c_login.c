@@ -202,13 +202,10 @@ static CK_RV add_first_user(struct run *run, struct bytes pin)
 {
     struct vault_info vault = run->vault;
     struct buf text = BUF_INIT(POLICY_TEXT_MAX);
-    struct buf permit = {0};
     CK_RV rv = vault_get_policy(run_store(run), &run->vault, &text);
 
-    if (rv == CKR_OK)
-        rv = engine_user_policy(FIRST_USER, &permit);
     if (rv == CKR_OK) {
-        buf_put_bytes(&text, buf_bytes(&permit));
+        engine_user_policy(&text, FIRST_USER);
         rv = buf_ok(&text) ? user_add(run_store(run), &run->vault, FIRST_USER, pin) : fail_memory();
     }
     if (rv == CKR_OK)
@@ -219,7 +216,6 @@ static CK_RV add_first_user(struct run *run, struct bytes pin)
         (void)snprintf(vault.default_user, sizeof(vault.default_user), "%s", FIRST_USER);
         rv = vault_update(run_store(run), &vault, NULL);
     }
-    buf_release(&permit);
     buf_release(&text);
     return rv;
 }

@@ -92,8 +92,9 @@ void engine_rules_release(struct engine *engine, struct rules *rules);
 MUST_CHECK CK_RV engine_home_policy(const char *admin, struct buf *ret);
 
 /* The permit that gives a vault's user its data plane (create, use, list, delete; not policy):
- * Cedar text. */
-MUST_CHECK CK_RV engine_user_policy(const char *user, struct buf *ret);
+ * Cedar
+ * text, put behind what out holds. */
+void engine_user_policy(struct buf *out, const char *user);
 
 /* The log's origin line, "keyward/<16 hex digits>": a function of the id of its signing key. */
 #define ENGINE_ORIGIN_MAX 64

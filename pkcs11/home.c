@@ -289,21 +289,13 @@ CK_RV engine_home_policy(const char *admin, struct buf *ret)
 }
 
 /* user is a valid user name (vault/vault.h), so it needs no escapes. */
-CK_RV engine_user_policy(const char *user, struct buf *ret)
+void engine_user_policy(struct buf *out, const char *user)
 {
-    struct buf text = BUF_INIT(4096);
-
-    buf_printf(&text,
-               "@id(\"%s-data-plane\")\n"
+    buf_printf(out,
+               "\n@id(\"%s-data-plane\")\n"
                "permit (principal == User::\"%s\",\n"
-               "        action in [Action::\"cryptoOfficer\", Action::\"secretsOfficer\", "
-               "Action::\"certificatesOfficer\"],\n"
+               "        action in [Action::\"cryptoOfficer\", Action::\"secretsOfficer\",\n"
+               "                   Action::\"certificatesOfficer\"],\n"
                "        resource);\n",
                user, user);
-    if (!buf_ok(&text)) {
-        buf_release(&text);
-        return fail_memory();
-    }
-    *ret = text;
-    return CKR_OK;
 }
