@@ -209,6 +209,10 @@ START_TEST(thirty_forks_while_other_threads_are_in_calls)
     atomic_bool stop = false;
     struct lab lab;
 
+    /* A sanitizer's allocator does not let go of its own locks in a forked child (GCC 12): a child
+     * forked while another thread allocates may wait there for ever, whatever the module does. */
+    if (LAB_SANITIZED)
+        return;
     lab_start(&lab);
     (void)lab_alice(&lab);
     for (int i = 0; i < THREADS; i++) {
