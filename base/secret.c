@@ -15,6 +15,7 @@
 
 /* Only ever goes from true to false; read for diagnosis, never for a decision. */
 static atomic_bool locking_works = true;
+static atomic_bool warned;
 
 struct secret *secret_new(size_t len)
 {
@@ -76,4 +77,10 @@ void secret_free(struct secret *s)
 bool secret_locking_works(void)
 {
     return atomic_load(&locking_works);
+}
+
+bool secret_take_warning(void)
+{
+    return !atomic_load_explicit(&locking_works, memory_order_relaxed) &&
+           !atomic_exchange(&warned, true);
 }

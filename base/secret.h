@@ -30,6 +30,12 @@ void secret_free(struct secret *s);
 /* False once a secret could not be locked into memory (RLIMIT_MEMLOCK): for keyward status and
  * doctor. */
 bool secret_locking_works(void);
+/* True for one caller in the life of the process, once a secret could not be locked: whoever gets
+ * it says so. */
+bool secret_take_warning(void);
+#define SECRET_WARNING                                                                             \
+    "secrets cannot be locked into memory and may reach the swap: raise RLIMIT_MEMLOCK "           \
+    "(LimitMEMLOCK= in a systemd unit, memlock in limits.conf)"
 
 #include "base/scope.h"
 SCOPE_DEFINE(struct secret, secret_free)

@@ -2,6 +2,7 @@
 #include "pkcs11/call.h"
 
 #include "base/names.h"
+#include "base/secret.h"
 #include "pkcs11/module.h"
 
 #include <stdio.h>
@@ -146,7 +147,7 @@ static void release_outputs(struct run *run, bool give)
 
 /* For whoever debugs an application: the reason on stderr, when KEYWARD_DEBUG=1 asks for it.
  * Reasons never hold a secret. */
-static void tell_reason(const struct run *run, CK_RV rv)
+static void tell(const struct run *run, CK_RV rv, const char *reason)
 {
     const char *asked = secure_getenv("KEYWARD_DEBUG");
     char name[NAME_BUF_MAX];
@@ -154,7 +155,29 @@ static void tell_reason(const struct run *run, CK_RV rv)
     if (asked != NULL && strcmp(asked, "1") == 0)
         (void)dprintf(STDERR_FILENO, "keyward: %s: %s: %s\n",
                       run->verb != NULL ? run->verb : run->call->name, name_of_rv(rv, name),
-                      fail_reason());
+                      reason);
+}
+
+/* What is done for all calls now and then at the end of one. Its failure is not that call's, whose
+ * code and reason stay. */
+static void housekeeping(struct run *run, struct trail *trail, CK_RV rv)
+{
+    bool warn = secret_take_warning();
+    bool checkpoint = trail_checkpoint_due(trail);
+    char kept[FAIL_REASON_MAX];
+
+    if (!warn && !checkpoint)
+        return;
+    (void)snprintf(kept, sizeof(kept), "%s", fail_reason());
+    if (warn) {
+        tell(run, CKR_OK, SECRET_WARNING);
+        fail_unheeded(gate_warn(run, SECRET_WARNING));
+    }
+    /* One call a second pays for the checkpoint: the records are safe, and status shows its
+     * failure. */
+    if (checkpoint)
+        fail_unheeded(trail_checkpoint(trail));
+    (void)fail(rv, "%s", kept);
 }
 
 CK_RV call_leave(struct run *run, CK_RV rv)
@@ -162,7 +185,7 @@ CK_RV call_leave(struct run *run, CK_RV rv)
     struct trail *trail;
 
     if (run->app == NULL) {
-        tell_reason(run, rv);
+        tell(run, rv, fail_reason());
         return rv;
     }
     rv = gate_finish(run, rv);
@@ -171,16 +194,9 @@ CK_RV call_leave(struct run *run, CK_RV rv)
         app_session_leave(run->app, run->session);
     trail = run->app->engine != NULL ? engine_trail(run->app->engine) : NULL;
     if (rv != CKR_OK && rv != CKR_BUFFER_TOO_SMALL)
-        tell_reason(run, rv);
-    /* One call a second pays for the checkpoint; its failure is not this call's: the record is
-     * safe, and status shows it. */
-    if (trail != NULL && trail_checkpoint_due(trail)) {
-        char kept[FAIL_REASON_MAX];
-
-        (void)snprintf(kept, sizeof(kept), "%s", fail_reason());
-        fail_unheeded(trail_checkpoint(trail));
-        (void)fail(rv, "%s", kept);
-    }
+        tell(run, rv, fail_reason());
+    if (trail != NULL)
+        housekeeping(run, trail, rv);
     if (run->app->engine != NULL)
         local_thread_done(run_local(run));
     module_release();

@@ -349,6 +349,16 @@ CK_RV gate_note(struct run *run, enum action action, const char *user, CK_RV rv)
     return append(run, &event, NULL);
 }
 
+CK_RV gate_warn(struct run *run, const char *sentence)
+{
+    struct event event;
+
+    event_start(run, &event);
+    event.rv = CKR_OK;
+    event.reason = sentence;
+    return append(run, &event, NULL);
+}
+
 CK_RV gate_finish(struct run *run, CK_RV rv)
 {
     struct grant_texts texts;

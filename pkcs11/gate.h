@@ -101,6 +101,9 @@ void gate_object(struct run *run, const struct object *object);
 /* An event that is no policy decision (logout, a wrong PIN), by or about the user of that name
  * (NULL: whoever acts): written now. */
 MUST_CHECK CK_RV gate_note(struct run *run, enum action action, const char *user, CK_RV rv);
+/* Something an operator should know that is nobody's act and no failure of the call: a record with
+ * CKR_OK and the sentence as its reason. */
+MUST_CHECK CK_RV gate_warn(struct run *run, const char *sentence);
 
 /* call_leave()'s part: writes the outcome's record. The code to answer: rv, or CKR_DEVICE_ERROR
  * when it could not be written. */
