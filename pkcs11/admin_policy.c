@@ -6,8 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ERRORS_MAX 50 /* shown; beyond them the text is to be mended first */
-
 /* ---- checking ---- */
 
 static CK_RV put_error(json_t *list, const struct policy_error *error)
@@ -19,68 +17,32 @@ static CK_RV put_error(json_t *list, const struct policy_error *error)
 }
 
 /* The reason names the first error; details hold them all. */
-static CK_RV refuse_policy(struct admin *a, const struct policy_error *errors, size_t count)
+static CK_RV put_errors(struct admin *a, const struct policy_findings *findings)
 {
+    size_t shown = findings->count < POLICY_FINDINGS_MAX ? findings->count : POLICY_FINDINGS_MAX;
     CK_RV rv = CKR_OK;
 
     json_decref(a->details);
     a->details = json_array();
-    for (size_t i = 0; rv == CKR_OK && i < count; i++)
-        rv = put_error(a->details, &errors[i]);
-    if (rv != CKR_OK)
-        return rv;
-    return fail(CKR_ARGUMENTS_BAD, "%s:%u:%u: %s",
-                errors[0].source != NULL ? errors[0].source : "policy", errors[0].line,
-                errors[0].column, errors[0].message);
-}
-
-static CK_RV check_schema(struct admin *a, const struct policy *policy)
-{
-    struct policy_error *errors = calloc(ERRORS_MAX, sizeof(*errors));
-    size_t count = 0;
-    CK_RV rv = CKR_OK;
-
-    if (errors == NULL)
-        return fail_memory();
-    count = policy_check(policy, errors, ERRORS_MAX);
-    if (count > 0)
-        rv = refuse_policy(a, errors, count < ERRORS_MAX ? count : ERRORS_MAX);
-    free(errors);
-    return rv;
-}
-
-/* Beside the home's text, as the engine will load it; "policies" of the answer counts the text's
- * own. */
-static CK_RV check_beside(struct admin *a, struct bytes home, const char *name, struct bytes text)
-{
-    const struct policy_source sources[] = {{.name = "home", .text = home, .prefix = "home:"},
-                                            {.name = name, .text = text, .prefix = ""}};
-    struct policy *policy = NULL;
-    struct policy_error error = {0};
-    size_t own = 0;
-    CK_RV rv = policy_load(sources, 2, &policy, &error);
-
-    if (rv == CKR_ARGUMENTS_BAD)
-        return refuse_policy(a, &error, 1);
-    if (rv == CKR_OK)
-        rv = check_schema(a, policy);
-    for (size_t i = 0; rv == CKR_OK && i < policy_count(policy); i++)
-        own += strncmp(policy_id(policy, i), "home:", 5) != 0;
-    if (rv == CKR_OK)
-        rv = admin_put(a->answer, "policies", json_integer((json_int_t)own));
-    policy_free(policy);
+    for (size_t i = 0; rv == CKR_OK && i < shown; i++)
+        rv = put_error(a->details, &findings->errors[i]);
     return rv;
 }
 
 CK_RV admin_policy_check(struct admin *a, const char *name, struct bytes text)
 {
-    struct buf home = BUF_INIT(POLICY_TEXT_MAX);
-    CK_RV rv = store_get_home(run_store(&a->run), "policy", &home);
+    SCOPED_FREE struct policy_findings *findings = malloc(sizeof(*findings));
+    CK_RV put = CKR_OK;
+    CK_RV rv;
 
+    if (findings == NULL)
+        return fail_memory();
+    rv = engine_check_policy(a->run.app->engine, name, text, findings);
     if (rv == CKR_OK)
-        rv = check_beside(a, buf_bytes(&home), name, text);
-    buf_release_secure(&home);
-    return rv;
+        return admin_put(a->answer, "policies", json_integer((json_int_t)findings->own));
+    if (rv == CKR_ARGUMENTS_BAD)
+        put = put_errors(a, findings);
+    return put == CKR_OK ? rv : put;
 }
 
 /* ---- statements keyward writes ---- */

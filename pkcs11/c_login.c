@@ -9,6 +9,7 @@
 #include "pkcs11/handles.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* Which user a PIN speaks for, and the secret part of it. */
@@ -198,26 +199,43 @@ static CK_RV check_new_pin(struct bytes pin)
  * --user` would give it. */
 #define FIRST_USER "user"
 
+/* The vault's policy with the permit behind it, which must hold together with what is there. */
+static CK_RV first_user_policy(struct run *run, struct buf *text)
+{
+    SCOPED_FREE struct policy_findings *findings = malloc(sizeof(*findings));
+    CK_RV rv =
+        findings != NULL ? vault_get_policy(run_store(run), &run->vault, text) : fail_memory();
+
+    if (rv != CKR_OK)
+        return rv;
+    engine_user_policy(text, FIRST_USER);
+    if (!buf_ok(text))
+        return fail_memory();
+    rv = engine_check_policy(run->app->engine, run->vault.name, buf_bytes(text), findings);
+    if (rv != CKR_ARGUMENTS_BAD)
+        return rv;
+    return fail(CKR_FUNCTION_FAILED,
+                "the vault's policy cannot take the permit of its first user (%s): mend it with "
+                "keyward policy apply, or add users with keyward user add",
+                fail_reason());
+}
+
 static CK_RV add_first_user(struct run *run, struct bytes pin)
 {
-    struct vault_info vault = run->vault;
-    struct buf text = BUF_INIT(POLICY_TEXT_MAX);
-    CK_RV rv = vault_get_policy(run_store(run), &run->vault, &text);
+    SCOPED(buf_release) struct buf text = BUF_INIT(POLICY_TEXT_MAX);
+    struct vault_info vault;
+    CK_RV rv = first_user_policy(run, &text);
 
-    if (rv == CKR_OK) {
-        engine_user_policy(&text, FIRST_USER);
-        rv = buf_ok(&text) ? user_add(run_store(run), &run->vault, FIRST_USER, pin) : fail_memory();
-    }
+    if (rv == CKR_OK)
+        rv = user_add(run_store(run), &run->vault, FIRST_USER, pin);
     if (rv == CKR_OK)
         rv = vault_set_policy(run_store(run), &run->vault, buf_bytes(&text));
     if (rv == CKR_OK)
         rv = vault_get_slot(run_store(run), run->vault.slot, &vault);
-    if (rv == CKR_OK) {
-        (void)snprintf(vault.default_user, sizeof(vault.default_user), "%s", FIRST_USER);
-        rv = vault_update(run_store(run), &vault, NULL);
-    }
-    buf_release(&text);
-    return rv;
+    if (rv != CKR_OK)
+        return rv;
+    (void)snprintf(vault.default_user, sizeof(vault.default_user), "%s", FIRST_USER);
+    return vault_update(run_store(run), &vault, NULL);
 }
 
 static CK_RV init_pin(struct run *run, struct bytes pin)

@@ -323,7 +323,7 @@ static CK_RV compile(const struct vault_info *vault, struct bytes home, struct b
                      struct rules *rules)
 {
     struct policy_source sources[2] = {
-        {.name = "home", .text = home, .prefix = "home:"},
+        {.name = "home", .text = home, .prefix = HOME_PREFIX},
         {.name = vault != NULL ? vault->name : "", .text = own, .prefix = ""},
     };
     struct policy_error error = {0};

@@ -88,6 +88,9 @@ MUST_CHECK CK_RV engine_rules(struct engine *engine, const struct vault_info *va
                               struct rules **ret);
 void engine_rules_release(struct engine *engine, struct rules *rules);
 
+/* Before the ids of the home's policies, beside those of a vault. */
+#define HOME_PREFIX "home:"
+
 /* What the home's policy starts as; admin is the Unix user that ran init. */
 MUST_CHECK CK_RV engine_home_policy(const char *admin, struct buf *ret);
 
@@ -95,6 +98,21 @@ MUST_CHECK CK_RV engine_home_policy(const char *admin, struct buf *ret);
  * Cedar
  * text, put behind what out holds. */
 void engine_user_policy(struct buf *out, const char *user);
+
+/* What is wrong with a policy text. A source's name is borrowed: "home", or the caller's. */
+#define POLICY_FINDINGS_MAX 50U
+struct policy_findings {
+    struct policy_error errors[POLICY_FINDINGS_MAX]; /* the first of them, by place */
+    size_t count; /* of all; those beyond the array are told when these are mended */
+    size_t own;   /* policies in the text itself */
+};
+/*
+ * A text beside the home's, as engine_rules() will load it: CKR_OK when it parses, clashes with
+ * nothing and speaks only of what the schema knows; else CKR_ARGUMENTS_BAD with the first finding
+ * as reason. Nothing is written.
+ */
+MUST_CHECK CK_RV engine_check_policy(struct engine *engine, const char *name, struct bytes text,
+                                     struct policy_findings *ret);
 
 /* The log's origin line, "keyward/<16 hex digits>": a function of the id of its signing key. */
 #define ENGINE_ORIGIN_MAX 64

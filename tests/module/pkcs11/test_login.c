@@ -656,6 +656,33 @@ START_TEST(a_policy_can_forbid_init_token)
 }
 END_TEST
 
+/* The permit of the first user has an id; a policy that has one like it would no longer load, and
+ * so deny everything. */
+START_TEST(init_pin_makes_no_policy_that_does_not_load)
+{
+    CK_SESSION_HANDLE session;
+    struct lab lab;
+
+    lab_start(&lab);
+    assert_ok(init_token(&lab, LAB_SO_PIN, "web"));
+    lab_policy(&lab, "@id(\"user-data-plane\") permit (principal == User::\"so\", action == "
+                     "Action::\"list\", resource);");
+    session = so_session(&lab);
+    assert_rv(CKR_FUNCTION_FAILED, init_pin(&lab, session, "fresh-pin"));
+    /* Nothing of it is there: the policy loads, and there is no user. */
+    assert_ok(lab.f->C_Logout(session));
+    assert_rv(CKR_USER_PIN_NOT_INITIALIZED, lab_login(&lab, session, CKU_USER, "fresh-pin"));
+    assert_ok(lab_admin(&lab, NULL, "{\"verb\":\"user.list\",\"vault\":\"web\"}"));
+    ck_assert_msg(strstr(lab.answer, "\"user\"") == NULL, "%s", lab.answer);
+    lab_policy(&lab, "");
+    assert_ok(lab_login(&lab, session, CKU_SO, LAB_SO_PIN));
+    assert_ok(init_pin(&lab, session, "fresh-pin"));
+    assert_ok(lab.f->C_Logout(session));
+    assert_ok(lab_login(&lab, session, CKU_USER, "fresh-pin"));
+    lab_end(&lab);
+}
+END_TEST
+
 START_TEST(init_token_makes_the_vault_as_new_and_init_pin_its_user)
 {
     CK_BYTE signature[LAB_SIGNATURE_MAX];
@@ -855,6 +882,7 @@ int main(void)
         CASE(init_token_wants_no_session_the_officers_pin_and_a_name),
         CASE(init_token_needs_a_security_officer),
         CASE(a_policy_can_forbid_init_token),
+        CASE_SLOW(init_pin_makes_no_policy_that_does_not_load, 60),
         CASE_SLOW(init_token_makes_the_vault_as_new_and_init_pin_its_user, 60),
         CASE(logout_hides_private_objects_and_ends_those_of_the_session),
         CASE(a_private_key_in_use_is_not_used_after_logout),
