@@ -27,7 +27,8 @@
 #define UP_MS       30000 /* far more than a start takes on a loaded machine */
 #define REPORTS_MAX 20000
 
-enum what { REPORT_UP, REPORT_SIGNED, REPORT_MADE, REPORT_LOGGED_IN };
+/* BEGUN: a call is about to be made; every other report is of one that has ended. */
+enum what { REPORT_UP, REPORT_BEGUN, REPORT_ENDED, REPORT_SIGNED, REPORT_MADE, REPORT_LOGGED_IN };
 
 struct report {
     enum what what;
@@ -44,10 +45,15 @@ struct arena {
     uint64_t read;    /* records of the log looked at so far */
     bool *signed_len; /* lengths reported, and not yet seen in the log */
     unsigned made[REPORTS_MAX];
-    unsigned made_count, heard;
+    unsigned made_count;
     pid_t app, worker;
     int pipe;
     bool up; /* the present application has reported REPORT_UP */
+    bool in_call;
+    unsigned ended; /* calls the present application has ended since it was up */
+    unsigned hits,
+        hits_in_call; /* kills of an application that was up; and in the middle of a call */
+    unsigned calls;   /* ended in all */
 };
 
 /* Each signature's data has a length of its own, so that its record can be told from all others. */
@@ -137,20 +143,25 @@ static void work(struct app *a)
     static void (*const acts[])(struct app *) = {app_sign, app_sign,   app_sign, app_find,
                                                  app_sign, app_create, app_sign, app_apply};
 
-    for (a->n = 0; a->n < LENGTH_ROUND; a->n++)
+    for (a->n = 0; a->n < LENGTH_ROUND; a->n++) {
+        tell(a, REPORT_BEGUN, 0);
         acts[(size_t)random() % 8](a);
+        tell(a, REPORT_ENDED, 0);
+    }
 }
 
 /* Each turn is a worker of its own, and so a C_Login of SoftHSM, beside keyward's. */
 static void log_in_again(struct app *a)
 {
     for (;;) {
+        tell(a, REPORT_BEGUN, 0);
         assert_ok(a->lab->f->C_Finalize(NULL));
         lab_up(a->lab);
         a->worker = lab_worker(a->lab);
         a->session = lab_session(a->lab, CKF_RW_SESSION);
         if (was_done(lab_login(a->lab, a->session, CKU_USER, LAB_PIN), "C_Login"))
             tell(a, REPORT_LOGGED_IN, 0);
+        tell(a, REPORT_ENDED, 0);
     }
 }
 
@@ -184,6 +195,8 @@ static void app_start(struct arena *a)
     (void)close(ends[1]);
     a->pipe = ends[0];
     a->up = false;
+    a->in_call = false;
+    a->ended = 0;
     a->worker = 0;
 }
 
@@ -191,7 +204,12 @@ static void note(struct arena *a, const struct report *report)
 {
     a->worker = report->worker;
     a->up = true;
-    a->heard += report->what != REPORT_UP;
+    if (report->what == REPORT_BEGUN)
+        a->in_call = true;
+    if (report->what == REPORT_ENDED) {
+        a->in_call = false;
+        a->ended++;
+    }
     if (report->what == REPORT_SIGNED)
         a->signed_len[report->n] = true;
     if (report->what == REPORT_MADE && a->made_count < REPORTS_MAX)
@@ -233,7 +251,16 @@ static bool is_worker(pid_t pid)
     return strcmp(name, "keyward-hsm\n") == 0;
 }
 
-/* The application outlives its worker: it reports again, from a new one. */
+/* The application goes on: calls end that had not when it was asked. */
+static void wait_for_end(struct arena *a, unsigned ended)
+{
+    while (a->ended < ended)
+        ck_assert_msg(hear(a, UP_MS), "no service after the worker was killed (round %u)",
+                      a->round);
+}
+
+/* The application outlives its worker: the call it was in ends, and another one from a new worker.
+ */
 static void kill_worker(struct arena *a)
 {
     while (hear(a, 0))
@@ -241,7 +268,7 @@ static void kill_worker(struct arena *a)
     if (a->worker <= 1 || !is_worker(a->worker))
         return;
     (void)kill(a->worker, SIGKILL);
-    ck_assert_msg(hear(a, UP_MS), "no service after its worker was killed (round %u)", a->round);
+    wait_for_end(a, a->ended + 2);
 }
 
 static void app_kill(struct arena *a)
@@ -256,6 +283,9 @@ static void app_kill(struct arena *a)
     while (hear(a, 0))
         continue;
     (void)close(a->pipe);
+    a->hits += a->up;
+    a->hits_in_call += a->in_call;
+    a->calls += a->ended;
 }
 
 /* ---- checks ---- */
@@ -335,6 +365,25 @@ static void one_kill(struct arena *a, bool *let_come_up)
     every_signature_is_on_record(a);
 }
 
+/*
+ * Did the kills come while there was something to break? Every second application at least is let
+ * come up; it does nothing but calls from then on, so nearly all of those kills fall into one. And
+ * calls ended between them, or there was no service to interrupt. (Seen on two cores, idle and
+ * busy: 29 to 43 of 50 up, 26 to 43 in a call; 16 to 41 calls ended where each is a login with a
+ * worker of its own, 170 to 440 else.)
+ */
+static void is_evidence(const struct arena *a)
+{
+    (void)fprintf(stderr,
+                  "# %s: %u kills, %u of them of an application that was up, %u in the middle "
+                  "of a call; %u calls ended\n",
+                  a->mode == MODE_LOGIN ? "logins" : "work", KILLS, a->hits, a->hits_in_call,
+                  a->calls);
+    ck_assert_uint_ge(a->hits * 2, KILLS);
+    ck_assert_uint_ge(a->hits_in_call * 3, a->hits * 2);
+    ck_assert_uint_ge(a->calls * 10, KILLS);
+}
+
 static void arena_run(struct lab *unused, int n)
 {
     static struct arena arena;
@@ -351,8 +400,7 @@ static void arena_run(struct lab *unused, int n)
         if ((arena.round + 1) % CHECK_EVERY == 0 || arena.round + 1 == KILLS)
             full_check(&arena);
     }
-    /* Else the kills came too early to mean anything. */
-    ck_assert_uint_gt(arena.heard, 0);
+    is_evidence(&arena);
     free(arena.signed_len);
     lab_end(&arena.lab);
 }
