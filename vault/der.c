@@ -75,6 +75,10 @@ static int put_member(asn1_node node, const struct der_member *m, const void *at
         return asn1_write_value(node, m->name, number, NUMBER_LEN);
     case DER_TEXT:
         return asn1_write_value(node, m->name, at, (int)strlen(at));
+    case DER_OCTETS_OPTIONAL:
+        if (octets->len == 0)
+            return asn1_write_value(node, m->name, NULL, 0);
+        break;
     case DER_OCTETS:
         break;
     }
@@ -168,6 +172,19 @@ static bool get_octets(asn1_node node, const struct der_member *m, struct bytes 
     return true;
 }
 
+/* One way to write each record: an empty one would be another way to write none. */
+static bool get_optional(asn1_node node, const struct der_member *m, struct bytes in,
+                         struct bytes *ret)
+{
+    int len = 0;
+
+    if (asn1_read_value(node, m->name, NULL, &len) == ASN1_ELEMENT_NOT_FOUND) {
+        *ret = BYTES_NONE;
+        return true;
+    }
+    return get_octets(node, m, in, ret) && ret->len > 0;
+}
+
 static bool get_member(asn1_node node, const struct der_member *m, struct bytes in, void *at)
 {
     switch (m->kind) {
@@ -175,6 +192,8 @@ static bool get_member(asn1_node node, const struct der_member *m, struct bytes 
         return get_number(node, m, at);
     case DER_TEXT:
         return get_text(node, m, at);
+    case DER_OCTETS_OPTIONAL:
+        return get_optional(node, m, in, at);
     case DER_OCTETS:
         break;
     }

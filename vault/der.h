@@ -19,9 +19,10 @@ MUST_CHECK CK_RV der_new(struct der **ret);
 void der_free(struct der *der);
 
 enum der_kind {
-    DER_NUMBER, /* int64_t, 0 to max */
-    DER_TEXT,   /* char array with its NUL; max bytes without it */
-    DER_OCTETS, /* struct bytes; 0 to max bytes, decoded ones point into the der given */
+    DER_NUMBER,          /* int64_t, 0 to max */
+    DER_TEXT,            /* char array with its NUL; max bytes without it */
+    DER_OCTETS,          /* struct bytes; 0 to max bytes, decoded ones point into the der given */
+    DER_OCTETS_OPTIONAL, /* the same, of an OPTIONAL member; empty means absent, and only absent */
 };
 
 /* One member: its name in the module, and where it is in the caller's struct. */

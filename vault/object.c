@@ -7,12 +7,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The sealed record; hsm_key_id and attributes point elsewhere. */
+/* The sealed record; its spans point elsewhere. */
 struct object_der {
     int64_t cls, version, state, created, updated, deleted_at, not_before, expires, protection;
     struct bytes hsm_key_id;
     int64_t hsm_key_kind, hsm_key_type;
     struct bytes attributes;
+    struct bytes material;
 };
 
 #define MEMBER(n, k, field, most)                                                                  \
@@ -35,6 +36,7 @@ static const struct der_member object_members[] = {
     MEMBER("hsmKeyKind", DER_NUMBER, hsm_key_kind, HSM_KEY_PRIVATE),
     MEMBER("hsmKeyType", DER_NUMBER, hsm_key_type, INT64_MAX),
     MEMBER("attributes", DER_OCTETS, attributes, RECORD_MAX),
+    MEMBER("material", DER_OCTETS_OPTIONAL, material, OBJECT_MATERIAL_MAX),
 };
 
 static const struct der_type object_type = {
@@ -46,16 +48,29 @@ static const struct der_type object_type = {
 void object_release(struct object *object)
 {
     attrs_release(&object->attrs);
+    secret_free(object->material);
+    object->material = NULL;
 }
 
 CK_RV object_copy(struct object *to, const struct object *from)
 {
     struct object copy = *from;
-    CK_RV rv = attrs_copy(&copy.attrs, &from->attrs);
+    CK_RV rv;
 
-    if (rv == CKR_OK)
-        *to = copy;
-    return rv;
+    copy.attrs = ATTRS_INIT;
+    copy.material = NULL;
+    rv = attrs_copy(&copy.attrs, &from->attrs);
+    if (rv == CKR_OK && from->material != NULL) {
+        copy.material = secret_copy(secret_bytes(from->material));
+        if (copy.material == NULL)
+            rv = fail_memory();
+    }
+    if (rv != CKR_OK) {
+        object_release(&copy);
+        return rv;
+    }
+    *to = copy;
+    return CKR_OK;
 }
 
 /* ---- to and from the record ---- */
@@ -67,12 +82,15 @@ static CK_RV check_object(const struct object *o)
         o->state > OBJECT_DELETED || o->protection > PROTECTION_SOFTWARE || o->created < 0 ||
         o->updated < 0 || o->deleted_at < 0 || o->not_before < 0 || o->expires < 0)
         return fail_internal("an object's numbers are in their ranges");
+    if (o->material != NULL &&
+        (o->protection != PROTECTION_SOFTWARE || o->material->len > OBJECT_MATERIAL_MAX))
+        return fail_internal("only keys of protection software have material, and not that much");
     return CKR_OK;
 }
 
 static CK_RV encode(struct store *store, const struct object *o, struct buf *out)
 {
-    struct buf list = BUF_INIT(RECORD_MAX - 1024);
+    struct buf list = BUF_INIT(RECORD_MAX - OBJECT_MATERIAL_MAX - 1024);
     struct object_der d = {
         .cls = (int64_t)o->cls,
         .version = (int64_t)o->version,
@@ -94,14 +112,18 @@ static CK_RV encode(struct store *store, const struct object *o, struct buf *out
     if (rv == CKR_OK)
         rv = der_encode_attrs(&o->attrs, &list);
     d.attributes = buf_bytes(&list);
+    if (o->material != NULL)
+        d.material = secret_bytes(o->material);
     if (rv == CKR_OK)
         rv = der_encode(store->der, &object_type, &d, out);
     buf_release_secure(&list);
     return rv;
 }
 
+enum part { WITHOUT_MATERIAL, WHOLE };
+
 static CK_RV decode(struct store *store, const struct keys *keys, const struct record *record,
-                    struct bytes content, struct object *ret)
+                    struct bytes content, enum part part, struct object *ret)
 {
     struct object_der d;
     struct object o = {.attrs = ATTRS_INIT};
@@ -130,9 +152,17 @@ static CK_RV decode(struct store *store, const struct keys *keys, const struct r
         o.hsm_key.type = (CK_KEY_TYPE)d.hsm_key_type;
     }
     rv = der_decode_attrs(d.attributes, &o.attrs);
-    if (rv == CKR_OK)
-        *ret = o;
-    return rv;
+    if (rv == CKR_OK && part == WHOLE && d.material.len > 0) {
+        o.material = secret_copy(d.material);
+        if (o.material == NULL)
+            rv = fail_memory();
+    }
+    if (rv != CKR_OK) {
+        object_release(&o);
+        return rv;
+    }
+    *ret = o;
+    return CKR_OK;
 }
 
 static CK_RV tag_of(struct store *store, const struct keys *keys, CK_ATTRIBUTE_TYPE type,
@@ -280,7 +310,7 @@ static CK_RV read_object(struct store *store, struct keys *keys,
     if (rv == CKR_OK && !found)
         rv = fail(CKR_OBJECT_HANDLE_INVALID, "the object is gone: find it again");
     if (rv == CKR_OK)
-        rv = decode(store, keys, &record, buf_bytes(&content), ret);
+        rv = decode(store, keys, &record, buf_bytes(&content), WHOLE, ret);
     buf_release_secure(&content);
     return rv;
 }
@@ -309,6 +339,8 @@ static CK_RV update_object(struct store *store, struct keys *keys, struct object
     if (rv == CKR_OK && now.generation != object->generation)
         rv = fail(CKR_FUNCTION_REJECTED,
                   "the object was changed by somebody else meanwhile: read it again and repeat");
+    if (rv == CKR_OK && now.material != NULL && object->material == NULL)
+        rv = fail_internal("an object is written with the material it was read with");
     object_release(&now);
     if (rv != CKR_OK)
         return rv;
@@ -418,7 +450,7 @@ static CK_RV find_each(void *ctx, const struct record *record, struct bytes cont
 {
     struct find *find = ctx;
     struct object o = {.attrs = ATTRS_INIT};
-    CK_RV rv = decode(find->store, find->keys, record, content, &o);
+    CK_RV rv = decode(find->store, find->keys, record, content, WITHOUT_MATERIAL, &o);
 
     if (rv == CKR_OK && matches(find->query, &o))
         *ret_more = find->each(find->ctx, &o);

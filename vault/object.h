@@ -6,6 +6,7 @@
 #define KEYWARD_VAULT_OBJECT_H
 
 #include "base/attrs.h"
+#include "base/secret.h"
 #include "vault/vault.h"
 
 #define OBJECT_ID_LEN 16
@@ -29,11 +30,16 @@ struct object {
     int64_t deleted_at;          /* 0: not deleted */
     int64_t not_before, expires; /* seconds since 1970; 0: none */
     enum protection protection;  /* meaningful for private and secret keys */
-    bool has_hsm_key;
+    bool has_hsm_key; /* private and secret keys: there is a key on the device of protection */
     struct hsm_key hsm_key; /* where has_hsm_key */
+    /* The key itself, where protection is software: PKCS#8 PrivateKeyInfo of a private key, the
+     * value of a secret key. NULL otherwise, and in what object_find() shows. */
+    struct secret *material;
 };
 
-void object_release(struct object *object); /* the contents, not the struct */
+#define OBJECT_MATERIAL_MAX 65536U /* bytes */
+
+void object_release(struct object *object); /* the contents, not the struct; material wiped */
 MUST_CHECK CK_RV object_copy(struct object *to, const struct object *from);
 
 /* Writes new objects (one or, for a key pair, two) in one transaction: all or nothing. ids are the
@@ -43,7 +49,8 @@ MUST_CHECK CK_RV object_insert(struct store *store, struct object *const *object
 /* CKR_OBJECT_HANDLE_INVALID when there is none. Deleted objects are returned with their state. */
 MUST_CHECK CK_RV object_get(struct store *store, const struct vault_info *vault,
                             const uint8_t id[static OBJECT_ID_LEN], struct object *ret);
-/* Replaces the record; CKR_FUNCTION_REJECTED when generation is no longer the record's. */
+/* Replaces the record; CKR_FUNCTION_REJECTED when generation is no longer the record's. A record
+ * with material is not replaced by one without: that would be the end of the key. */
 MUST_CHECK CK_RV object_update(struct store *store, struct object *object);
 /* Removes the record for good. CKR_OK when it was gone. */
 MUST_CHECK CK_RV object_purge(struct store *store, const struct vault_info *vault,
@@ -60,7 +67,7 @@ struct object_query {
 
 /*
  * Calls each for every object that matches, in order of creation, until it returns false. The
- * object is borrowed during the call; each may not call the store.
+ * object is borrowed during the call and comes without its material; each may not call the store.
  */
 MUST_CHECK CK_RV object_find(struct store *store, const struct vault_info *vault,
                              const struct object_query *query,

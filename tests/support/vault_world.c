@@ -95,6 +95,20 @@ struct object vault_world_object(const struct vault_world *w, const struct vault
     return o;
 }
 
+struct object vault_world_software_key(const struct vault_world *w, const struct vault_info *vault,
+                                       const char *label, const char *material)
+{
+    struct object o = vault_world_object(w, vault, label, "id", "");
+
+    attrs_remove(&o.attrs, CKA_VALUE);
+    assert_ok(attrs_set_ulong(&o.attrs, CKA_CLASS, CKO_SECRET_KEY));
+    o.cls = CKO_SECRET_KEY;
+    o.protection = PROTECTION_SOFTWARE;
+    o.material = secret_copy(bytes_from_str(material));
+    ck_assert_ptr_nonnull(o.material);
+    return o;
+}
+
 void vault_world_put(struct vault_world *w, const struct vault_info *vault, const char *label,
                      uint8_t ret_id[static OBJECT_ID_LEN])
 {

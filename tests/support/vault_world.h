@@ -31,7 +31,10 @@ struct vault_info vault_world_vault(struct vault_world *w, const char *name);
 /* A data object with label, id and value, not yet inserted. */
 struct object vault_world_object(const struct vault_world *w, const struct vault_info *vault,
                                  const char *label, const char *id, const char *value);
-/* The same, inserted; only its id is given back. */
+/* A secret key of protection software, not yet inserted. */
+struct object vault_world_software_key(const struct vault_world *w, const struct vault_info *vault,
+                                       const char *label, const char *material);
+/* A data object, inserted; only its id is given back. */
 void vault_world_put(struct vault_world *w, const struct vault_info *vault, const char *label,
                      uint8_t ret_id[static OBJECT_ID_LEN]);
 /* How many objects carry the label; the value of the last one, when value is given. */

@@ -106,6 +106,92 @@ START_TEST(a_record_cut_or_with_bytes_behind_it_is_refused)
 }
 END_TEST
 
+/* The module's Object, as far as this test goes: its mandatory members at zero. */
+struct optional {
+    int64_t zero;
+    struct bytes none, material;
+};
+
+static const struct der_member optional_members[] = {
+    {"class", DER_NUMBER, offsetof(struct optional, zero), INT64_MAX},
+    {"version", DER_NUMBER, offsetof(struct optional, zero), INT64_MAX},
+    {"state", DER_NUMBER, offsetof(struct optional, zero), INT64_MAX},
+    {"created", DER_NUMBER, offsetof(struct optional, zero), INT64_MAX},
+    {"updated", DER_NUMBER, offsetof(struct optional, zero), INT64_MAX},
+    {"deletedAt", DER_NUMBER, offsetof(struct optional, zero), INT64_MAX},
+    {"notBefore", DER_NUMBER, offsetof(struct optional, zero), INT64_MAX},
+    {"expires", DER_NUMBER, offsetof(struct optional, zero), INT64_MAX},
+    {"protection", DER_NUMBER, offsetof(struct optional, zero), INT64_MAX},
+    {"hsmKeyId", DER_OCTETS, offsetof(struct optional, none), 16},
+    {"hsmKeyKind", DER_NUMBER, offsetof(struct optional, zero), INT64_MAX},
+    {"hsmKeyType", DER_NUMBER, offsetof(struct optional, zero), INT64_MAX},
+    {"attributes", DER_OCTETS, offsetof(struct optional, none), 16},
+    {"material", DER_OCTETS_OPTIONAL, offsetof(struct optional, material), 8},
+};
+static const struct der_type optional_type = {"KEYWARD.Object", optional_members, 14};
+
+START_TEST(an_optional_member_is_there_or_not)
+{
+    struct der *der = NULL;
+    struct optional got = {.zero = 9};
+    struct buf out = BUF_INIT(1024);
+
+    assert_ok(der_new(&der));
+    assert_ok(der_encode(der, &optional_type, &(struct optional){.material = BYTES_LIT("12345678")},
+                         &out));
+    assert_ok(der_decode(der, &optional_type, buf_bytes(&out), &got));
+    ck_assert(bytes_equal_str(got.material, "12345678"));
+    assert_ok(der_encode(der, &optional_type, &(struct optional){.zero = 0}, &out));
+    assert_ok(der_decode(der, &optional_type, buf_bytes(&out), &got));
+    ck_assert_uint_eq(got.material.len, 0);
+    assert_ok(der_encode(der, &optional_type,
+                         &(struct optional){.material = BYTES_LIT("123456789")}, &out));
+    assert_rv(CKR_DEVICE_ERROR, der_decode(der, &optional_type, buf_bytes(&out), &got));
+    buf_release(&out);
+    der_free(der);
+}
+END_TEST
+
+START_TEST(an_optional_member_that_is_empty_is_refused)
+{
+    struct der *der = NULL;
+    struct optional got;
+    struct buf out = BUF_INIT(1024);
+
+    assert_ok(der_new(&der));
+    assert_ok(
+        der_encode(der, &optional_type, &(struct optional){.material = BYTES_LIT("1")}, &out));
+    assert_ok(der_decode(der, &optional_type, buf_bytes(&out), &got));
+    out.data[1]--;
+    out.data[out.len - 2] = 0;
+    out.len--;
+    assert_rv(CKR_DEVICE_ERROR, der_decode(der, &optional_type, buf_bytes(&out), &got));
+    buf_release(&out);
+    der_free(der);
+}
+END_TEST
+
+START_TEST(a_record_from_before_the_optional_member_is_read)
+{
+    /* As it stands in stores made by 0.1: SEQUENCE of nine numbers, two empty strings, ... */
+    static const char old[] = "\x30\x25\x02\x01\x00\x02\x01\x00\x02\x01\x00\x02\x01\x00\x02\x01\x00"
+                              "\x02\x01\x00\x02\x01\x00\x02\x01\x00\x02\x01\x00\x04\x00\x02\x01\x00"
+                              "\x02\x01\x00\x04\x00";
+    struct der *der = NULL;
+    struct optional got = {.zero = 9};
+    struct buf out = BUF_INIT(1024);
+
+    assert_ok(der_new(&der));
+    assert_ok(der_decode(der, &optional_type, BYTES_LIT(old), &got));
+    ck_assert_int_eq(got.zero, 0);
+    ck_assert_uint_eq(got.material.len, 0);
+    assert_ok(der_encode(der, &optional_type, &got, &out));
+    ck_assert(bytes_equal(buf_bytes(&out), BYTES_LIT(old)));
+    buf_release(&out);
+    der_free(der);
+}
+END_TEST
+
 START_TEST(no_changed_byte_reads_out_of_bounds)
 {
     struct der *der = NULL;
@@ -254,6 +340,9 @@ int main(void)
         CASE_LOOP(a_record_round_trips, 9),
         CASE(values_outside_their_rows_limits_are_refused),
         CASE(a_record_cut_or_with_bytes_behind_it_is_refused),
+        CASE(an_optional_member_is_there_or_not),
+        CASE(an_optional_member_that_is_empty_is_refused),
+        CASE(a_record_from_before_the_optional_member_is_read),
         CASE(no_changed_byte_reads_out_of_bounds),
         CASE(attributes_round_trip),
         CASE(attributes_are_what_the_module_says),

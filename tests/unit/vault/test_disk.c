@@ -14,7 +14,7 @@
 /* Words that must not be found anywhere: names, texts, values, a PIN. */
 static const char *const canaries[] = {"canary-vault", "canary-user", "canary-policy",
                                        "canary-label", "canary-id",   "canary-value",
-                                       "canary-pin",   "canary-home"};
+                                       "canary-pin",   "canary-home", "canary-material"};
 
 /* True when a file of the folder holds one of the words, in its content or its name. */
 static bool holds_canary(const char *dir)
@@ -52,8 +52,8 @@ static bool holds_canary(const char *dir)
 
 static void fill(struct vault_world *w, struct vault_info *ret_vault)
 {
-    struct object o;
-    struct object *const list[] = {&o};
+    struct object o, key;
+    struct object *const list[] = {&o, &key};
 
     *ret_vault = vault_world_vault(w, "canary-vault");
     assert_ok(user_add(w->store, ret_vault, "canary-user", BYTES_LIT("canary-pin")));
@@ -61,8 +61,10 @@ static void fill(struct vault_world *w, struct vault_info *ret_vault)
     assert_ok(vault_set_policy(w->store, ret_vault, BYTES_LIT("canary-policy")));
     assert_ok(store_set_home(w->store, "canary-home", BYTES_LIT("canary-value")));
     o = vault_world_object(w, ret_vault, "canary-label", "canary-id", "canary-value");
-    assert_ok(object_insert(w->store, list, 1));
+    key = vault_world_software_key(w, ret_vault, "canary-label", "canary-material");
+    assert_ok(object_insert(w->store, list, 2));
     object_release(&o);
+    object_release(&key);
 }
 
 START_TEST(the_search_finds_what_is_there)
@@ -116,7 +118,7 @@ START_TEST(nothing_readable_is_on_the_disk_in_the_middle_of_a_write)
 
         store_abandon(w.store);
         rv = store_open(&w.config, &w.store);
-        o = vault_world_object(&w, &vault, "canary-label", "canary-id", "canary-value");
+        o = vault_world_software_key(&w, &vault, "canary-label", "canary-material");
         for (;;) {
             if (rv == CKR_OK)
                 rv = local_random(w.local, o.id, OBJECT_ID_LEN);

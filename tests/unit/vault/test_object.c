@@ -46,7 +46,9 @@ START_TEST(an_object_comes_back_as_it_was_given)
     assert_ok(object_get(s.w.store, &s.v, o.id, &got));
     ck_assert_uint_eq(got.attrs.count, o.attrs.count);
     ck_assert(attrs_match(&got.attrs, o.attrs.list, o.attrs.count));
-    ck_assert_int_eq(memcmp(&got.hsm_key, &o.hsm_key, sizeof(o.hsm_key)), 0);
+    ck_assert_int_eq(memcmp(got.hsm_key.id, o.hsm_key.id, HSM_ID_LEN), 0);
+    ck_assert_int_eq(got.hsm_key.kind, o.hsm_key.kind);
+    ck_assert_uint_eq(got.hsm_key.type, o.hsm_key.type);
     ck_assert_uint_eq(got.cls, CKO_PRIVATE_KEY);
     ck_assert_uint_eq(got.version, 7);
     ck_assert_int_eq(got.state, OBJECT_DISABLED);
@@ -133,6 +135,102 @@ START_TEST(an_object_too_large_is_refused_and_a_large_one_kept)
     object_release(&got);
     object_release(&o);
     free(value);
+    vault_world_release(&s.w);
+}
+END_TEST
+
+START_TEST(material_comes_back_from_get_and_in_copies)
+{
+    struct scene s;
+    struct object o, got, copy;
+    struct object *const list[] = {&o};
+
+    scene_init(&s);
+    o = vault_world_software_key(&s.w, &s.v, "key", "material");
+    assert_ok(object_insert(s.w.store, list, 1));
+    vault_world_reopen(&s.w);
+    assert_ok(object_get(s.w.store, &s.v, o.id, &got));
+    assert_ok(object_copy(&copy, &got));
+    ck_assert(bytes_equal_str(secret_bytes(got.material), "material"));
+    ck_assert(copy.material != got.material);
+    object_release(&got);
+    ck_assert_ptr_null(got.material);
+    ck_assert(bytes_equal_str(secret_bytes(copy.material), "material"));
+    object_release(&copy);
+    object_release(&o);
+    vault_world_release(&s.w);
+}
+END_TEST
+
+static bool see_material(void *ctx, const struct object *object)
+{
+    size_t *count = ctx;
+
+    ck_assert_ptr_null(object->material);
+    (*count)++;
+    return true;
+}
+
+START_TEST(a_find_shows_no_material)
+{
+    struct scene s;
+    struct object o;
+    struct object *const list[] = {&o};
+    size_t count = 0;
+
+    scene_init(&s);
+    o = vault_world_software_key(&s.w, &s.v, "key", "material");
+    assert_ok(object_insert(s.w.store, list, 1));
+    assert_ok(object_find(s.w.store, &s.v, &(struct object_query){.deleted = false}, see_material,
+                          &count));
+    ck_assert_uint_eq(count, 1);
+    object_release(&o);
+    vault_world_release(&s.w);
+}
+END_TEST
+
+START_TEST(an_update_keeps_material_and_one_without_it_is_refused)
+{
+    struct scene s;
+    struct object o, got;
+    struct object *const list[] = {&o};
+
+    scene_init(&s);
+    o = vault_world_software_key(&s.w, &s.v, "key", "material");
+    assert_ok(object_insert(s.w.store, list, 1));
+    o.state = OBJECT_DELETED;
+    assert_ok(object_update(s.w.store, &o));
+    secret_free(o.material);
+    o.material = NULL;
+    assert_rv(CKR_GENERAL_ERROR, object_update(s.w.store, &o));
+    assert_ok(object_get(s.w.store, &s.v, o.id, &got));
+    ck_assert(bytes_equal_str(secret_bytes(got.material), "material"));
+    object_release(&got);
+    object_release(&o);
+    vault_world_release(&s.w);
+}
+END_TEST
+
+START_TEST(material_is_kept_of_software_keys_only_and_to_its_limit)
+{
+    struct scene s;
+    struct object o, got;
+    struct object *const list[] = {&o};
+
+    scene_init(&s);
+    o = vault_world_software_key(&s.w, &s.v, "key", "material");
+    o.protection = PROTECTION_HSM;
+    assert_rv(CKR_GENERAL_ERROR, object_insert(s.w.store, list, 1));
+    o.protection = PROTECTION_SOFTWARE;
+    secret_free(o.material);
+    o.material = secret_new(OBJECT_MATERIAL_MAX + 1);
+    assert_rv(CKR_GENERAL_ERROR, object_insert(s.w.store, list, 1));
+    secret_shorten(o.material, OBJECT_MATERIAL_MAX);
+    assert_ok(object_insert(s.w.store, list, 1));
+    assert_ok(object_get(s.w.store, &s.v, o.id, &got));
+    ck_assert_uint_eq(got.material->len, OBJECT_MATERIAL_MAX);
+    object_release(&got);
+    object_release(&o);
     vault_world_release(&s.w);
 }
 END_TEST
@@ -329,6 +427,10 @@ int main(void)
         CASE(two_objects_are_written_together_or_not_at_all),
         CASE(a_number_of_another_length_is_refused),
         CASE(an_object_too_large_is_refused_and_a_large_one_kept),
+        CASE(material_comes_back_from_get_and_in_copies),
+        CASE(a_find_shows_no_material),
+        CASE(an_update_keeps_material_and_one_without_it_is_refused),
+        CASE(material_is_kept_of_software_keys_only_and_to_its_limit),
         CASE(a_find_is_exact_and_in_order_of_creation),
         CASE(an_object_of_one_vault_is_not_in_another),
         CASE(an_update_is_found_by_its_new_label_and_only_from_the_newest),

@@ -14,12 +14,23 @@ struct scene {
     uint8_t a[OBJECT_ID_LEN], b[OBJECT_ID_LEN];
 };
 
+/* A key with its material: the changes below are tried on it. */
+static void put_key(struct scene *s, uint8_t ret_id[static OBJECT_ID_LEN])
+{
+    struct object o = vault_world_software_key(&s->w, &s->v, "a", "material");
+    struct object *const list[] = {&o};
+
+    assert_ok(object_insert(s->w.store, list, 1));
+    memcpy(ret_id, o.id, OBJECT_ID_LEN);
+    object_release(&o);
+}
+
 static void scene_init(struct scene *s)
 {
     vault_world_init(&s->w);
     s->v = vault_world_vault(&s->w, "v");
     s->other = vault_world_vault(&s->w, "other");
-    vault_world_put(&s->w, &s->v, "a", s->a);
+    put_key(s, s->a);
     vault_world_put(&s->w, &s->v, "b", s->b);
     assert_ok(user_add(s->w.store, &s->v, "alice", BYTES_LIT("1234")));
     assert_ok(vault_set_policy(s->w.store, &s->v, BYTES_LIT("permit")));
