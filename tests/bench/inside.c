@@ -15,7 +15,7 @@
 
 #define POLICIES  1000
 #define DECISIONS 20000
-#define P99       (DECISIONS / 100 * 99)
+#define P99       19800 /* of so many, in order */
 
 static struct policy *thousand_policies(void)
 {
