@@ -10,7 +10,7 @@ INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*([<"])([^>"\n]+)', re.MULTILIN
 
 # Where an outside library may be included; the first pattern that fits decides.
 LIBRARIES = [
-    (r"p11-kit/pkcs11\.h", r"base/pkcs11\.h", "PKCS#11 comes through base/pkcs11.h, which corrects it"),
+    (r"p11-kit/pkcs11\.h", r"base/pkcs11_2\.h", "PKCS#11 comes through base/pkcs11.h, which corrects it"),
     (r"p11-kit/.*", r"hsm/.*", "modules are loaded by hsm/ only"),
     (r"openssl/.*", r"(hsm|audit|wire)/.*", "OpenSSL is used in hsm/, audit/ and wire/ only"),
     (r"sqlite3\.h", r"vault/.*", "the store is SQLite's only user"),
