@@ -308,6 +308,7 @@ static void login_drop(struct app *app, struct login *login)
 CK_RV app_session_close(struct app *app, CK_SESSION_HANDLE handle)
 {
     struct session *session = NULL;
+    bool logged_out = false;
     size_t i;
 
     (void)pthread_mutex_lock(&app->lock);
@@ -315,13 +316,17 @@ CK_RV app_session_close(struct app *app, CK_SESSION_HANDLE handle)
     if (i < app->session_count) {
         session = session_take(app, i);
         /* PKCS#11 2.40, 5.6: closing an application's last session with a token logs it out. */
-        if (count_locked(app, session->slot, false) == 0)
+        logged_out =
+            count_locked(app, session->slot, false) == 0 && login_find(app, session->slot) != NULL;
+        if (logged_out)
             login_drop(app, login_find(app, session->slot));
     }
     (void)pthread_mutex_unlock(&app->lock);
     if (session == NULL)
         return fail(CKR_SESSION_HANDLE_INVALID, "there is no session %lu", handle);
     handles_session_closed(app, handle);
+    if (logged_out)
+        handles_logged_out(app, session->slot);
     session_unref(app, session);
     return CKR_OK;
 }

@@ -138,7 +138,8 @@ CK_RV birth_handle(struct run *run, struct object *object, CK_OBJECT_HANDLE *ret
     CK_RV rv;
 
     if (birth_is_token(object))
-        return handles_token(run->app, run->vault.slot, object->id, ret);
+        return handles_token(run->app, run->vault.slot, object->id,
+                             attrs_true(&object->attrs, CKA_PRIVATE), ret);
     rv = handles_session(run->app, run->session, object, ret);
     if (rv != CKR_OK && has_key)
         fail_unheeded(hsm_destroy(run_hsm(run), &key)); /* it ends with its session anyway */

@@ -1,7 +1,11 @@
 /*
- * Object handles: see handles.h. A table that only grows (handle n is row n - 1), and an
- * open-addressing index from (slot, id) to row. Rows of destroyed session objects stay, empty: a
- * stale handle must never come to mean another object.
+ * Object handles: see handles.h. A table that only grows, and an open-addressing index from (slot,
+ * id) to row. Rows of destroyed session objects stay, empty: a stale handle must never come to mean
+ * another object.
+ *
+ * A handle is a row's number (from 1) and the era it was given in. A logout begins a new era in the
+ * rows of private token objects, so that handles from before name nothing, and no login however
+ * often it comes and goes makes the table grow.
  */
 #include "pkcs11/handles.h"
 
@@ -10,14 +14,19 @@
 #include <string.h>
 
 #define HANDLES_MAX (1U << 26)
+#define ERA_SHIFT   32
+
+_Static_assert(sizeof(CK_OBJECT_HANDLE) == 8, "a handle holds a row's number and an era");
 
 struct row {
     CK_SLOT_ID slot;
+    uint32_t era;
     uint8_t id[OBJECT_ID_LEN];
     struct held *held;   /* session object; or a token object as read at generation; NULL: not read,
                             or destroyed */
     uint64_t generation; /* of the store when held was read */
     bool session;
+    bool is_private; /* a token object with CKA_PRIVATE */
 };
 
 struct handles {
@@ -121,6 +130,11 @@ static CK_RV grow_rows(struct handles *h)
     return CKR_OK;
 }
 
+static CK_OBJECT_HANDLE handle_of(const struct handles *h, size_t row)
+{
+    return (CK_OBJECT_HANDLE)h->rows[row].era << ERA_SHIFT | (row + 1);
+}
+
 /* With app->lock held: a handle, made when there is none. */
 static CK_RV row_handle(struct handles *h, CK_SLOT_ID slot, const uint8_t *id, bool session,
                         CK_OBJECT_HANDLE *ret)
@@ -140,17 +154,30 @@ static CK_RV row_handle(struct handles *h, CK_SLOT_ID slot, const uint8_t *id, b
         memcpy(h->rows[h->count].id, id, OBJECT_ID_LEN);
         *place = (uint32_t)++h->count;
     }
-    *ret = *place;
+    *ret = handle_of(h, *place - 1);
     return CKR_OK;
 }
 
+/* With app->lock held. */
+static struct row *row_find(struct app *app, CK_OBJECT_HANDLE handle)
+{
+    CK_OBJECT_HANDLE number = handle & UINT32_MAX;
+
+    if (number == 0 || number > app->handles->count ||
+        handle != handle_of(app->handles, (size_t)number - 1))
+        return NULL;
+    return &app->handles->rows[number - 1];
+}
+
 CK_RV handles_token(struct app *app, CK_SLOT_ID slot, const uint8_t id[static OBJECT_ID_LEN],
-                    CK_OBJECT_HANDLE *ret)
+                    bool is_private, CK_OBJECT_HANDLE *ret)
 {
     CK_RV rv;
 
     (void)pthread_mutex_lock(&app->lock);
     rv = row_handle(app->handles, slot, id, false, ret);
+    if (rv == CKR_OK)
+        row_find(app, *ret)->is_private = is_private;
     (void)pthread_mutex_unlock(&app->lock);
     return rv;
 }
@@ -170,19 +197,11 @@ CK_RV handles_session(struct app *app, const struct session *session, struct obj
     else
         rv = row_handle(app->handles, session->slot, held->object.id, true, ret);
     if (rv == CKR_OK)
-        app->handles->rows[*ret - 1].held = held;
+        row_find(app, *ret)->held = held;
     (void)pthread_mutex_unlock(&app->lock);
     if (rv != CKR_OK)
         held_release(held);
     return rv;
-}
-
-/* With app->lock held. */
-static struct row *row_find(struct app *app, CK_OBJECT_HANDLE handle)
-{
-    if (handle == 0 || handle > app->handles->count)
-        return NULL;
-    return &app->handles->rows[handle - 1];
 }
 
 static CK_RV fail_handle(void)
@@ -348,6 +367,16 @@ void handles_session_closed(struct app *app, CK_SESSION_HANDLE session)
 void handles_logged_out(struct app *app, CK_SLOT_ID slot)
 {
     end_those(app, is_private_of_slot, slot);
+    (void)pthread_mutex_lock(&app->lock);
+    for (size_t i = 0; i < app->handles->count; i++) {
+        struct row *row = &app->handles->rows[i];
+
+        if (row->is_private && row->slot == slot) {
+            held_release(TAKE(row->held));
+            row->era++;
+        }
+    }
+    (void)pthread_mutex_unlock(&app->lock);
 }
 
 void handles_each_session(struct app *app, CK_SLOT_ID slot,
@@ -360,7 +389,7 @@ void handles_each_session(struct app *app, CK_SLOT_ID slot,
         const struct row *row = &app->handles->rows[i];
 
         if (row->session && row->held != NULL && row->slot == slot &&
-            !each(ctx, i + 1, &row->held->object))
+            !each(ctx, handle_of(app->handles, i), &row->held->object))
             break;
     }
     (void)pthread_mutex_unlock(&app->lock);

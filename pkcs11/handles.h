@@ -1,6 +1,8 @@
 /*
- * Object handles of an application: small numbers for 16-byte ids. The same object has the same
- * handle for the app's whole life. Session objects live here and only here.
+ * Object handles of an application: numbers for 16-byte ids. The same object has the same handle
+ * for the app's whole life, but a private token object's ends with the login: after a logout the
+ * old handle stays invalid and the object gets another (2.40, 5.6, C_Logout). Session objects live
+ * here and only here.
  */
 #ifndef KEYWARD_PKCS11_HANDLES_H
 #define KEYWARD_PKCS11_HANDLES_H
@@ -13,9 +15,10 @@ struct handles;
 struct handles *handles_new(void); /* NULL without memory */
 void handles_free(struct handles *handles);
 
-/* The handle of a token object. */
+/* The handle of a token object; is_private: its CKA_PRIVATE. */
 MUST_CHECK CK_RV handles_token(struct app *app, CK_SLOT_ID slot,
-                               const uint8_t id[static OBJECT_ID_LEN], CK_OBJECT_HANDLE *ret);
+                               const uint8_t id[static OBJECT_ID_LEN], bool is_private,
+                               CK_OBJECT_HANDLE *ret);
 /* A new session object: takes object's contents (zeroed after). CKR_SESSION_CLOSED when the session
  * was closed meanwhile. */
 MUST_CHECK CK_RV handles_session(struct app *app, const struct session *session,
@@ -32,7 +35,8 @@ MUST_CHECK CK_RV handles_session_replace(struct app *app, CK_OBJECT_HANDLE handl
 void handles_session_remove(struct app *app, CK_OBJECT_HANDLE handle);
 /* Destroys the session objects of a session: HSM session keys too. */
 void handles_session_closed(struct app *app, CK_SESSION_HANDLE session);
-/* After a logout: the slot's private session objects are destroyed (2.40, 5.6, C_Logout). */
+/* After a logout: the slot's private session objects are destroyed, and the handles of its private
+ * token objects are invalid for ever (2.40, 5.6, C_Logout). */
 void handles_logged_out(struct app *app, CK_SLOT_ID slot);
 /* Calls each for the session objects of a slot until it returns false; each may not call handles_*.
  */

@@ -16,7 +16,8 @@
 struct match {
     uint8_t id[OBJECT_ID_LEN];
     CK_OBJECT_HANDLE handle; /* of a session object; 0: token object */
-    struct object *object;   /* NULL: to be read again */
+    bool is_private;
+    struct object *object; /* NULL: to be read again */
 };
 
 struct matches {
@@ -83,7 +84,8 @@ static bool add_match(struct matches *m, CK_OBJECT_HANDLE handle, const struct o
         return false;
     }
     match = &m->list[m->found++];
-    *match = (struct match){.handle = handle};
+    *match =
+        (struct match){.handle = handle, .is_private = attrs_true(&object->attrs, CKA_PRIVATE)};
     memcpy(match->id, object->id, OBJECT_ID_LEN);
     if (handle != 0 || m->found <= WHOLE_MAX) {
         match->object = copy_of(object);
@@ -193,7 +195,8 @@ static CK_RV see(struct run *run, const struct matches *m, struct search *search
         if (!may_see(run, &m->list[i]))
             continue;
         if (handle == 0)
-            rv = handles_token(run->app, run->vault.slot, m->list[i].id, &handle);
+            rv = handles_token(run->app, run->vault.slot, m->list[i].id, m->list[i].is_private,
+                               &handle);
         if (rv == CKR_OK)
             rv = add_handle(search, handle);
         if (rv != CKR_OK)

@@ -198,6 +198,22 @@ END_TEST
     "User::\\\"alice\\\", action in Action::\\\"dataPlane\\\", resource in "                       \
     "Vault::\\\"web\\\");" text "\"}"
 
+/* One whose handle outlives a logout. */
+static CK_OBJECT_HANDLE public_aes(CK_SESSION_HANDLE session, const char *label)
+{
+    CK_MECHANISM mechanism = {CKM_AES_KEY_GEN, NULL, 0};
+    CK_OBJECT_HANDLE key = 0;
+    CK_ULONG len = 32;
+    char text[64];
+
+    (void)snprintf(text, sizeof(text), "%s", label);
+    assert_ok(p11->C_GenerateKey(session, &mechanism,
+                                 LIST(NUMBER(CKA_VALUE_LEN, len), YES(CKA_TOKEN), NO(CKA_PRIVATE),
+                                      ATTR(CKA_LABEL, text, strlen(text))),
+                                 &key));
+    return key;
+}
+
 START_TEST(what_the_policy_hides_is_not_there)
 {
     CK_SESSION_HANDLE session = token_alice_under(
@@ -208,8 +224,8 @@ START_TEST(what_the_policy_hides_is_not_there)
     CK_ULONG size;
     CK_ATTRIBUTE attr = {CKA_LABEL, NULL, 0};
 
-    shown = token_aes(session, "show-1", true);
-    hidden = token_aes(session, "hide-1", true);
+    shown = public_aes(session, "show-1");
+    hidden = public_aes(session, "hide-1");
     ck_assert_uint_eq(count_label(session, "hide-1"), 1);
     assert_ok(p11->C_Logout(session));
     token_login(session, "bob:" BOB_PIN);
@@ -271,6 +287,7 @@ START_TEST(value_of_data_needs_the_right_to_read_secrets)
     ck_assert_uint_eq(both[0].ulValueLen, 7);
     assert_ok(p11->C_Logout(session));
     token_login(session, "bob:" BOB_PIN);
+    object = token_one(session, "pw", CKO_DATA);
     memset(value, 0, sizeof(value));
     both[0].ulValueLen = sizeof(value);
     both[1].ulValueLen = sizeof(label);

@@ -773,11 +773,79 @@ START_TEST(logout_hides_private_objects_and_ends_those_of_the_session)
     assert_ok(read_label(&lab, session, open));
     assert_ok(read_label(&lab, session, public_key));
     assert_rv(CKR_OBJECT_HANDLE_INVALID, read_label(&lab, session, secret));
-    ck_assert_uint_ne(lab_sign(&lab, session, key, "data", 4, signature, &len), CKR_OK);
+    assert_rv(CKR_KEY_HANDLE_INVALID, lab_sign(&lab, session, key, "data", 4, signature, &len));
     assert_ok(lab_login(&lab, session, CKU_USER, LAB_PIN));
     assert_rv(CKR_OBJECT_HANDLE_INVALID, read_label(&lab, session, secret));
     ck_assert_uint_eq(lab_find(&lab, session, CKO_DATA, "secret"), 0);
     ck_assert_uint_ne(lab_find(&lab, session, CKO_PRIVATE_KEY, "tls"), 0);
+    lab_signs(&lab, session);
+    lab_end(&lab);
+}
+END_TEST
+
+static void log_out(struct lab *lab, CK_SESSION_HANDLE *session)
+{
+    assert_ok(lab->f->C_Logout(*session));
+}
+
+static void close_the_last_session(struct lab *lab, CK_SESSION_HANDLE *session)
+{
+    assert_ok(lab->f->C_CloseSession(*session));
+    *session = lab_session(lab, CKF_RW_SESSION);
+}
+
+static void (*const ends_of_login[])(struct lab *lab, CK_SESSION_HANDLE *session) = {
+    log_out, close_the_last_session};
+
+/* 2.40, 5.6, C_Logout: "even if a user is later logged back into the token". */
+START_TEST(handles_of_private_objects_stay_invalid_after_the_next_login)
+{
+    CK_BYTE signature[LAB_SIGNATURE_MAX];
+    CK_OBJECT_HANDLE before, after, public_key;
+    CK_SESSION_HANDLE session;
+    CK_ULONG len;
+    struct lab lab;
+
+    lab_start(&lab);
+    lab_policy(&lab, OPEN_POLICY);
+    session = lab_alice(&lab);
+    public_key = lab_find(&lab, session, CKO_PUBLIC_KEY, "tls");
+    before = lab_find(&lab, session, CKO_PRIVATE_KEY, "tls");
+    assert_ok(read_label(&lab, session, before));
+    for (int round = 0; round < 3; round++) {
+        ends_of_login[_i](&lab, &session);
+        assert_ok(lab_login(&lab, session, CKU_USER, LAB_PIN));
+        assert_rv(CKR_OBJECT_HANDLE_INVALID, read_label(&lab, session, before));
+        assert_rv(CKR_KEY_HANDLE_INVALID,
+                  lab_sign(&lab, session, before, "data", 4, signature, &len));
+        assert_rv(CKR_OBJECT_HANDLE_INVALID, lab.f->C_DestroyObject(session, before));
+        after = lab_find(&lab, session, CKO_PRIVATE_KEY, "tls");
+        ck_assert_uint_ne(after, before);
+        assert_ok(lab_sign(&lab, session, after, "data", 4, signature, &len));
+        assert_ok(read_label(&lab, session, public_key));
+        ck_assert_uint_eq(lab_find(&lab, session, CKO_PUBLIC_KEY, "tls"), public_key);
+        before = after;
+    }
+    lab_end(&lab);
+}
+END_TEST
+
+START_TEST(an_operation_with_a_private_key_does_not_go_on_after_the_next_login)
+{
+    CK_MECHANISM mechanism = {CKM_ECDSA_SHA256, NULL, 0};
+    CK_BYTE signature[LAB_SIGNATURE_MAX];
+    CK_ULONG len = sizeof(signature);
+    CK_SESSION_HANDLE session;
+    struct lab lab;
+
+    lab_start(&lab);
+    lab_policy(&lab, OPEN_POLICY);
+    session = lab_alice(&lab);
+    assert_ok(
+        lab.f->C_SignInit(session, &mechanism, lab_find(&lab, session, CKO_PRIVATE_KEY, "tls")));
+    assert_ok(lab.f->C_Logout(session));
+    assert_ok(lab_login(&lab, session, CKU_USER, LAB_PIN));
+    assert_rv(CKR_KEY_HANDLE_INVALID, lab.f->C_Sign(session, text("data"), 4, signature, &len));
     lab_signs(&lab, session);
     lab_end(&lab);
 }
@@ -885,6 +953,8 @@ int main(void)
         CASE_SLOW(init_pin_makes_no_policy_that_does_not_load, 60),
         CASE_SLOW(init_token_makes_the_vault_as_new_and_init_pin_its_user, 60),
         CASE(logout_hides_private_objects_and_ends_those_of_the_session),
+        CASE_LOOP(handles_of_private_objects_stay_invalid_after_the_next_login, 2),
+        CASE(an_operation_with_a_private_key_does_not_go_on_after_the_next_login),
         CASE(a_private_key_in_use_is_not_used_after_logout),
         CASE(a_user_removed_by_another_process_loses_its_login_at_once),
         CASE(the_state_of_a_session_does_not_outlive_its_user),

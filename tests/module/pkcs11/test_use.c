@@ -50,6 +50,7 @@ START_TEST(a_key_is_used_by_those_and_with_what_the_policy_names)
     assert_ok(p11->C_VerifyInit(session, NULL, 0));
     assert_ok(p11->C_Logout(session));
     token_login(session, "bob:" BOB_PIN);
+    private = token_one(session, "shown", CKO_PRIVATE_KEY);
     assert_ok(sign(session, CKM_ECDSA_SHA256, private));
     assert_rv(CKR_MECHANISM_INVALID, sign(session, CKM_ECDSA_SHA512, private));
     assert_rv(CKR_KEY_FUNCTION_NOT_PERMITTED, p11->C_VerifyInit(session, &verify, public));
@@ -57,15 +58,33 @@ START_TEST(a_key_is_used_by_those_and_with_what_the_policy_names)
 }
 END_TEST
 
+/* A private key that is no private object: its handle outlives a logout. */
+static CK_OBJECT_HANDLE open_key(CK_SESSION_HANDLE session, char *label)
+{
+    static uint8_t p256[] = {0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07};
+    CK_MECHANISM ec = {CKM_EC_KEY_PAIR_GEN, NULL, 0};
+    CK_OBJECT_HANDLE public, private;
+
+    assert_ok(p11->C_GenerateKeyPair(
+        session, &ec,
+        LIST(ATTR(CKA_EC_PARAMS, p256, sizeof(p256)), ATTR(CKA_LABEL, label, strlen(label))),
+        LIST(YES(CKA_TOKEN), NO(CKA_PRIVATE), ATTR(CKA_LABEL, label, strlen(label))), &public,
+        &private));
+    return private;
+}
+
 START_TEST(a_hidden_key_answers_like_a_handle_that_never_was)
 {
     CK_SESSION_HANDLE session = token_alice_under(BOB_SIGNS);
-    CK_OBJECT_HANDLE public, private;
+    char hide[] = "hide-use";
+    char show[] = "show-use";
+    CK_OBJECT_HANDLE private = open_key(session, hide);
+    CK_OBJECT_HANDLE shown = open_key(session, show);
 
-    token_ec(session, "hide-use", true, &public, &private);
     assert_ok(sign(session, CKM_ECDSA_SHA256, private));
     assert_ok(p11->C_Logout(session));
     token_login(session, "bob:" BOB_PIN);
+    assert_ok(sign(session, CKM_ECDSA_SHA256, shown));
     assert_rv(CKR_KEY_HANDLE_INVALID, sign(session, CKM_ECDSA_SHA256, private));
     assert_rv(CKR_KEY_HANDLE_INVALID, sign(session, CKM_SHA256_RSA_PKCS, private));
     assert_rv(CKR_KEY_HANDLE_INVALID, sign(session, CKM_ECDSA_SHA256, 987654));
