@@ -7,6 +7,7 @@
  * are counted in bits like them (2.14 to 2.18).
  */
 #include "base/mech.h"
+#include "base/table.h"
 
 #include <stdbool.h>
 #include <string.h>
@@ -106,20 +107,7 @@ const struct mech *mech_at(size_t i)
 
 const struct mech *mech_find(CK_MECHANISM_TYPE type)
 {
-    size_t lo = 0;
-    size_t hi = COUNT(rows);
-
-    while (lo < hi) {
-        size_t mid = lo + (hi - lo) / 2;
-
-        if (rows[mid].type == type)
-            return &rows[mid];
-        if (rows[mid].type < type)
-            lo = mid + 1;
-        else
-            hi = mid;
-    }
-    return NULL;
+    return TABLE_FIND(rows, COUNT(rows), type);
 }
 
 const struct mech *mech_find_name(const char *name)

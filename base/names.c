@@ -1,323 +1,229 @@
 /*
- * The standard's names for return values, classes, key types and mechanisms: see names.h.
- * Attributes are in names_attr.c.
- *
- * Return values and key types are those of 2.40 and the later ones we may pass on. Mechanisms with
- * a row in mech.c are named there; the table here has the others that an HSM or a caller is likely
- * to mention.
+ * The standard's names for return values, classes and key types: see names.h. Mechanisms are in
+ * names_mech.c, attributes in names_attr.c.
  */
 #include "base/names.h"
-#include "base/mech.h"
+#include "base/table.h"
 
 #include <stdio.h>
-
-struct named {
-    CK_ULONG value;
-    const char *name;
-};
+#include <string.h>
 
 /* The name is made from the constant, so a row cannot be called by another's name. */
-#define RV(x)                                                                                      \
+#define N(x)                                                                                       \
     {                                                                                              \
-        .value = CKR_##x, .name = "CKR_" #x                                                        \
-    }
-#define CLASS(x)                                                                                   \
-    {                                                                                              \
-        .value = CKO_##x, .name = "CKO_" #x                                                        \
-    }
-#define KEY_TYPE(x)                                                                                \
-    {                                                                                              \
-        .value = CKK_##x, .name = "CKK_" #x                                                        \
-    }
-#define MECH(x)                                                                                    \
-    {                                                                                              \
-        .value = CKM_##x, .name = "CKM_" #x                                                        \
+        .value = (x), .name = #x                                                                   \
     }
 
 /* clang-format off */
 static const struct named return_values[] = {
-    RV(OK),
-    RV(CANCEL),
-    RV(HOST_MEMORY),
-    RV(SLOT_ID_INVALID),
-    RV(GENERAL_ERROR),
-    RV(FUNCTION_FAILED),
-    RV(ARGUMENTS_BAD),
-    RV(NO_EVENT),
-    RV(NEED_TO_CREATE_THREADS),
-    RV(CANT_LOCK),
-    RV(ATTRIBUTE_READ_ONLY),
-    RV(ATTRIBUTE_SENSITIVE),
-    RV(ATTRIBUTE_TYPE_INVALID),
-    RV(ATTRIBUTE_VALUE_INVALID),
-    RV(ACTION_PROHIBITED),
-    RV(DATA_INVALID),
-    RV(DATA_LEN_RANGE),
-    RV(DEVICE_ERROR),
-    RV(DEVICE_MEMORY),
-    RV(DEVICE_REMOVED),
-    RV(ENCRYPTED_DATA_INVALID),
-    RV(ENCRYPTED_DATA_LEN_RANGE),
-    RV(AEAD_DECRYPT_FAILED),
-    RV(FUNCTION_CANCELED),
-    RV(FUNCTION_NOT_PARALLEL),
-    RV(FUNCTION_NOT_SUPPORTED),
-    RV(KEY_HANDLE_INVALID),
-    RV(KEY_SIZE_RANGE),
-    RV(KEY_TYPE_INCONSISTENT),
-    RV(KEY_NOT_NEEDED),
-    RV(KEY_CHANGED),
-    RV(KEY_NEEDED),
-    RV(KEY_INDIGESTIBLE),
-    RV(KEY_FUNCTION_NOT_PERMITTED),
-    RV(KEY_NOT_WRAPPABLE),
-    RV(KEY_UNEXTRACTABLE),
-    RV(MECHANISM_INVALID),
-    RV(MECHANISM_PARAM_INVALID),
-    RV(OBJECT_HANDLE_INVALID),
-    RV(OPERATION_ACTIVE),
-    RV(OPERATION_NOT_INITIALIZED),
-    RV(PIN_INCORRECT),
-    RV(PIN_INVALID),
-    RV(PIN_LEN_RANGE),
-    RV(PIN_EXPIRED),
-    RV(PIN_LOCKED),
-    RV(SESSION_CLOSED),
-    RV(SESSION_COUNT),
-    RV(SESSION_HANDLE_INVALID),
-    RV(SESSION_PARALLEL_NOT_SUPPORTED),
-    RV(SESSION_READ_ONLY),
-    RV(SESSION_EXISTS),
-    RV(SESSION_READ_ONLY_EXISTS),
-    RV(SESSION_READ_WRITE_SO_EXISTS),
-    RV(SIGNATURE_INVALID),
-    RV(SIGNATURE_LEN_RANGE),
-    RV(TEMPLATE_INCOMPLETE),
-    RV(TEMPLATE_INCONSISTENT),
-    RV(TOKEN_NOT_PRESENT),
-    RV(TOKEN_NOT_RECOGNIZED),
-    RV(TOKEN_WRITE_PROTECTED),
-    RV(UNWRAPPING_KEY_SIZE_RANGE),
-    RV(UNWRAPPING_KEY_TYPE_INCONSISTENT),
-    RV(USER_ALREADY_LOGGED_IN),
-    RV(USER_NOT_LOGGED_IN),
-    RV(USER_PIN_NOT_INITIALIZED),
-    RV(USER_TYPE_INVALID),
-    RV(USER_ANOTHER_ALREADY_LOGGED_IN),
-    RV(USER_TOO_MANY_TYPES),
-    RV(WRAPPED_KEY_INVALID),
-    RV(WRAPPED_KEY_LEN_RANGE),
-    RV(WRAPPING_KEY_HANDLE_INVALID),
-    RV(WRAPPING_KEY_SIZE_RANGE),
-    RV(WRAPPING_KEY_TYPE_INCONSISTENT),
-    RV(RANDOM_SEED_NOT_SUPPORTED),
-    RV(RANDOM_NO_RNG),
-    RV(DOMAIN_PARAMS_INVALID),
-    RV(CURVE_NOT_SUPPORTED),
-    RV(BUFFER_TOO_SMALL),
-    RV(SAVED_STATE_INVALID),
-    RV(INFORMATION_SENSITIVE),
-    RV(STATE_UNSAVEABLE),
-    RV(CRYPTOKI_NOT_INITIALIZED),
-    RV(CRYPTOKI_ALREADY_INITIALIZED),
-    RV(MUTEX_BAD),
-    RV(MUTEX_NOT_LOCKED),
-    RV(NEW_PIN_MODE),
-    RV(NEXT_OTP),
-    RV(EXCEEDED_MAX_ITERATIONS),
-    RV(FIPS_SELF_TEST_FAILED),
-    RV(LIBRARY_LOAD_FAILED),
-    RV(PIN_TOO_WEAK),
-    RV(PUBLIC_KEY_INVALID),
-    RV(FUNCTION_REJECTED),
-    RV(TOKEN_RESOURCE_EXCEEDED),
-    RV(OPERATION_CANCEL_FAILED),
-    RV(KEY_EXHAUSTED),
+    N(CKR_OK),
+    N(CKR_CANCEL),
+    N(CKR_HOST_MEMORY),
+    N(CKR_SLOT_ID_INVALID),
+    N(CKR_GENERAL_ERROR),
+    N(CKR_FUNCTION_FAILED),
+    N(CKR_ARGUMENTS_BAD),
+    N(CKR_NO_EVENT),
+    N(CKR_NEED_TO_CREATE_THREADS),
+    N(CKR_CANT_LOCK),
+    N(CKR_ATTRIBUTE_READ_ONLY),
+    N(CKR_ATTRIBUTE_SENSITIVE),
+    N(CKR_ATTRIBUTE_TYPE_INVALID),
+    N(CKR_ATTRIBUTE_VALUE_INVALID),
+    N(CKR_ACTION_PROHIBITED),
+    N(CKR_DATA_INVALID),
+    N(CKR_DATA_LEN_RANGE),
+    N(CKR_DEVICE_ERROR),
+    N(CKR_DEVICE_MEMORY),
+    N(CKR_DEVICE_REMOVED),
+    N(CKR_ENCRYPTED_DATA_INVALID),
+    N(CKR_ENCRYPTED_DATA_LEN_RANGE),
+    N(CKR_AEAD_DECRYPT_FAILED),
+    N(CKR_FUNCTION_CANCELED),
+    N(CKR_FUNCTION_NOT_PARALLEL),
+    N(CKR_FUNCTION_NOT_SUPPORTED),
+    N(CKR_KEY_HANDLE_INVALID),
+    N(CKR_KEY_SIZE_RANGE),
+    N(CKR_KEY_TYPE_INCONSISTENT),
+    N(CKR_KEY_NOT_NEEDED),
+    N(CKR_KEY_CHANGED),
+    N(CKR_KEY_NEEDED),
+    N(CKR_KEY_INDIGESTIBLE),
+    N(CKR_KEY_FUNCTION_NOT_PERMITTED),
+    N(CKR_KEY_NOT_WRAPPABLE),
+    N(CKR_KEY_UNEXTRACTABLE),
+    N(CKR_MECHANISM_INVALID),
+    N(CKR_MECHANISM_PARAM_INVALID),
+    N(CKR_OBJECT_HANDLE_INVALID),
+    N(CKR_OPERATION_ACTIVE),
+    N(CKR_OPERATION_NOT_INITIALIZED),
+    N(CKR_PIN_INCORRECT),
+    N(CKR_PIN_INVALID),
+    N(CKR_PIN_LEN_RANGE),
+    N(CKR_PIN_EXPIRED),
+    N(CKR_PIN_LOCKED),
+    N(CKR_SESSION_CLOSED),
+    N(CKR_SESSION_COUNT),
+    N(CKR_SESSION_HANDLE_INVALID),
+    N(CKR_SESSION_PARALLEL_NOT_SUPPORTED),
+    N(CKR_SESSION_READ_ONLY),
+    N(CKR_SESSION_EXISTS),
+    N(CKR_SESSION_READ_ONLY_EXISTS),
+    N(CKR_SESSION_READ_WRITE_SO_EXISTS),
+    N(CKR_SIGNATURE_INVALID),
+    N(CKR_SIGNATURE_LEN_RANGE),
+    N(CKR_TEMPLATE_INCOMPLETE),
+    N(CKR_TEMPLATE_INCONSISTENT),
+    N(CKR_TOKEN_NOT_PRESENT),
+    N(CKR_TOKEN_NOT_RECOGNIZED),
+    N(CKR_TOKEN_WRITE_PROTECTED),
+    N(CKR_UNWRAPPING_KEY_HANDLE_INVALID),
+    N(CKR_UNWRAPPING_KEY_SIZE_RANGE),
+    N(CKR_UNWRAPPING_KEY_TYPE_INCONSISTENT),
+    N(CKR_USER_ALREADY_LOGGED_IN),
+    N(CKR_USER_NOT_LOGGED_IN),
+    N(CKR_USER_PIN_NOT_INITIALIZED),
+    N(CKR_USER_TYPE_INVALID),
+    N(CKR_USER_ANOTHER_ALREADY_LOGGED_IN),
+    N(CKR_USER_TOO_MANY_TYPES),
+    N(CKR_WRAPPED_KEY_INVALID),
+    N(CKR_WRAPPED_KEY_LEN_RANGE),
+    N(CKR_WRAPPING_KEY_HANDLE_INVALID),
+    N(CKR_WRAPPING_KEY_SIZE_RANGE),
+    N(CKR_WRAPPING_KEY_TYPE_INCONSISTENT),
+    N(CKR_RANDOM_SEED_NOT_SUPPORTED),
+    N(CKR_RANDOM_NO_RNG),
+    N(CKR_DOMAIN_PARAMS_INVALID),
+    N(CKR_CURVE_NOT_SUPPORTED),
+    N(CKR_BUFFER_TOO_SMALL),
+    N(CKR_SAVED_STATE_INVALID),
+    N(CKR_INFORMATION_SENSITIVE),
+    N(CKR_STATE_UNSAVEABLE),
+    N(CKR_CRYPTOKI_NOT_INITIALIZED),
+    N(CKR_CRYPTOKI_ALREADY_INITIALIZED),
+    N(CKR_MUTEX_BAD),
+    N(CKR_MUTEX_NOT_LOCKED),
+    N(CKR_NEW_PIN_MODE),
+    N(CKR_NEXT_OTP),
+    N(CKR_EXCEEDED_MAX_ITERATIONS),
+    N(CKR_FIPS_SELF_TEST_FAILED),
+    N(CKR_LIBRARY_LOAD_FAILED),
+    N(CKR_PIN_TOO_WEAK),
+    N(CKR_PUBLIC_KEY_INVALID),
+    N(CKR_FUNCTION_REJECTED),
+    N(CKR_TOKEN_RESOURCE_EXCEEDED),
+    N(CKR_OPERATION_CANCEL_FAILED),
+    N(CKR_KEY_EXHAUSTED),
+    N(CKR_PENDING),
+    N(CKR_SESSION_ASYNC_NOT_SUPPORTED),
+    N(CKR_SEED_RANDOM_REQUIRED),
+    N(CKR_OPERATION_NOT_VALIDATED),
+    N(CKR_TOKEN_NOT_INITIALIZED),
+    N(CKR_PARAMETER_SET_NOT_SUPPORTED),
 };
 
 static const struct named classes[] = {
-    CLASS(DATA),
-    CLASS(CERTIFICATE),
-    CLASS(PUBLIC_KEY),
-    CLASS(PRIVATE_KEY),
-    CLASS(SECRET_KEY),
-    CLASS(HW_FEATURE),
-    CLASS(DOMAIN_PARAMETERS),
-    CLASS(MECHANISM),
-    CLASS(OTP_KEY),
+    N(CKO_DATA),
+    N(CKO_CERTIFICATE),
+    N(CKO_PUBLIC_KEY),
+    N(CKO_PRIVATE_KEY),
+    N(CKO_SECRET_KEY),
+    N(CKO_HW_FEATURE),
+    N(CKO_DOMAIN_PARAMETERS),
+    N(CKO_MECHANISM),
+    N(CKO_OTP_KEY),
+    N(CKO_PROFILE),
+    N(CKO_VALIDATION),
+    N(CKO_TRUST),
 };
 
 static const struct named key_types[] = {
-    KEY_TYPE(RSA),
-    KEY_TYPE(DSA),
-    KEY_TYPE(DH),
-    KEY_TYPE(EC),
-    KEY_TYPE(X9_42_DH),
-    KEY_TYPE(KEA),
-    KEY_TYPE(GENERIC_SECRET),
-    KEY_TYPE(RC2),
-    KEY_TYPE(RC4),
-    KEY_TYPE(DES),
-    KEY_TYPE(DES2),
-    KEY_TYPE(DES3),
-    KEY_TYPE(CAST),
-    KEY_TYPE(CAST3),
-    KEY_TYPE(CAST128),
-    KEY_TYPE(RC5),
-    KEY_TYPE(IDEA),
-    KEY_TYPE(SKIPJACK),
-    KEY_TYPE(BATON),
-    KEY_TYPE(JUNIPER),
-    KEY_TYPE(CDMF),
-    KEY_TYPE(AES),
-    KEY_TYPE(BLOWFISH),
-    KEY_TYPE(TWOFISH),
-    KEY_TYPE(SECURID),
-    KEY_TYPE(HOTP),
-    KEY_TYPE(ACTI),
-    KEY_TYPE(CAMELLIA),
-    KEY_TYPE(ARIA),
-    KEY_TYPE(MD5_HMAC),
-    KEY_TYPE(SHA_1_HMAC),
-    KEY_TYPE(RIPEMD128_HMAC),
-    KEY_TYPE(RIPEMD160_HMAC),
-    KEY_TYPE(SHA256_HMAC),
-    KEY_TYPE(SHA384_HMAC),
-    KEY_TYPE(SHA512_HMAC),
-    KEY_TYPE(SHA224_HMAC),
-    KEY_TYPE(SEED),
-    KEY_TYPE(GOSTR3410),
-    KEY_TYPE(GOSTR3411),
-    KEY_TYPE(GOST28147),
-    KEY_TYPE(EC_EDWARDS),
-};
-
-static const struct named mechanisms[] = {
-    MECH(RSA_9796),
-    MECH(RSA_X_509),
-    MECH(MD5_RSA_PKCS),
-    MECH(RSA_X9_31_KEY_PAIR_GEN),
-    MECH(RSA_X9_31),
-    MECH(SHA1_RSA_X9_31),
-    MECH(DSA_KEY_PAIR_GEN),
-    MECH(DSA_SHA1),
-    MECH(DSA_SHA224),
-    MECH(DSA_SHA256),
-    MECH(DSA_SHA384),
-    MECH(DSA_SHA512),
-    MECH(DH_PKCS_KEY_PAIR_GEN),
-    MECH(DH_PKCS_DERIVE),
-    MECH(X9_42_DH_DERIVE),
-    MECH(SHA512_224),
-    MECH(SHA512_224_HMAC),
-    MECH(SHA512_224_HMAC_GENERAL),
-    MECH(SHA512_224_KEY_DERIVATION),
-    MECH(SHA512_256),
-    MECH(SHA512_256_HMAC),
-    MECH(SHA512_256_HMAC_GENERAL),
-    MECH(SHA512_256_KEY_DERIVATION),
-    MECH(RC4_KEY_GEN),
-    MECH(RC4),
-    MECH(DES_KEY_GEN),
-    MECH(DES_ECB),
-    MECH(DES_CBC),
-    MECH(DES_CBC_PAD),
-    MECH(DES2_KEY_GEN),
-    MECH(DES3_KEY_GEN),
-    MECH(DES3_ECB),
-    MECH(DES3_CBC),
-    MECH(DES3_MAC),
-    MECH(DES3_MAC_GENERAL),
-    MECH(DES3_CBC_PAD),
-    MECH(DES3_CMAC_GENERAL),
-    MECH(DES3_CMAC),
-    MECH(MD5),
-    MECH(MD5_HMAC),
-    MECH(SHA_1_HMAC_GENERAL),
-    MECH(RIPEMD160),
-    MECH(RIPEMD160_HMAC),
-    MECH(SHA256_HMAC_GENERAL),
-    MECH(SHA224_HMAC_GENERAL),
-    MECH(SHA384_HMAC_GENERAL),
-    MECH(SHA512_HMAC_GENERAL),
-    MECH(CONCATENATE_BASE_AND_KEY),
-    MECH(CONCATENATE_BASE_AND_DATA),
-    MECH(CONCATENATE_DATA_AND_BASE),
-    MECH(XOR_BASE_AND_DATA),
-    MECH(EXTRACT_KEY_FROM_KEY),
-    MECH(SSL3_PRE_MASTER_KEY_GEN),
-    MECH(SSL3_MASTER_KEY_DERIVE),
-    MECH(SSL3_KEY_AND_MAC_DERIVE),
-    MECH(SSL3_MASTER_KEY_DERIVE_DH),
-    MECH(TLS_PRE_MASTER_KEY_GEN),
-    MECH(TLS_MASTER_KEY_DERIVE),
-    MECH(TLS_KEY_AND_MAC_DERIVE),
-    MECH(TLS_MASTER_KEY_DERIVE_DH),
-    MECH(TLS_PRF),
-    MECH(SSL3_MD5_MAC),
-    MECH(SSL3_SHA1_MAC),
-    MECH(SHA1_KEY_DERIVATION),
-    MECH(SHA256_KEY_DERIVATION),
-    MECH(SHA384_KEY_DERIVATION),
-    MECH(SHA512_KEY_DERIVATION),
-    MECH(SHA224_KEY_DERIVATION),
-    MECH(PKCS5_PBKD2),
-    MECH(TLS12_MAC),
-    MECH(TLS12_KDF),
-    MECH(TLS12_MASTER_KEY_DERIVE),
-    MECH(TLS12_KEY_AND_MAC_DERIVE),
-    MECH(TLS12_MASTER_KEY_DERIVE_DH),
-    MECH(TLS12_KEY_SAFE_DERIVE),
-    MECH(TLS_MAC),
-    MECH(TLS_KDF),
-    MECH(CAMELLIA_KEY_GEN),
-    MECH(CAMELLIA_ECB),
-    MECH(CAMELLIA_CBC),
-    MECH(CAMELLIA_CBC_PAD),
-    MECH(CAMELLIA_ECB_ENCRYPT_DATA),
-    MECH(CAMELLIA_CBC_ENCRYPT_DATA),
-    MECH(ECDH1_DERIVE),
-    MECH(ECDH1_COFACTOR_DERIVE),
-    MECH(ECDH_AES_KEY_WRAP),
-    MECH(RSA_AES_KEY_WRAP),
-    MECH(EC_EDWARDS_KEY_PAIR_GEN),
-    MECH(EDDSA),
-    MECH(AES_MAC),
-    MECH(AES_MAC_GENERAL),
-    MECH(AES_CCM),
-    MECH(AES_CTS),
-    MECH(AES_CMAC),
-    MECH(AES_CMAC_GENERAL),
-    MECH(AES_XCBC_MAC),
-    MECH(AES_XCBC_MAC_96),
-    MECH(AES_GMAC),
-    MECH(DES_ECB_ENCRYPT_DATA),
-    MECH(DES_CBC_ENCRYPT_DATA),
-    MECH(DES3_ECB_ENCRYPT_DATA),
-    MECH(DES3_CBC_ENCRYPT_DATA),
-    MECH(AES_ECB_ENCRYPT_DATA),
-    MECH(AES_CBC_ENCRYPT_DATA),
-    MECH(DSA_PARAMETER_GEN),
-    MECH(DH_PKCS_PARAMETER_GEN),
-    MECH(DSA_PROBABLISTIC_PARAMETER_GEN),
-    MECH(DSA_SHAWE_TAYLOR_PARAMETER_GEN),
-    MECH(AES_OFB),
-    MECH(AES_CFB64),
-    MECH(AES_CFB8),
-    MECH(AES_CFB128),
-    MECH(AES_CFB1),
-    MECH(AES_KEY_WRAP),
-    MECH(AES_KEY_WRAP_PAD),
+    N(CKK_RSA),
+    N(CKK_DSA),
+    N(CKK_DH),
+    N(CKK_EC),
+    N(CKK_X9_42_DH),
+    N(CKK_KEA),
+    N(CKK_GENERIC_SECRET),
+    N(CKK_RC2),
+    N(CKK_RC4),
+    N(CKK_DES),
+    N(CKK_DES2),
+    N(CKK_DES3),
+    N(CKK_CAST),
+    N(CKK_CAST3),
+    N(CKK_CAST128),
+    N(CKK_RC5),
+    N(CKK_IDEA),
+    N(CKK_SKIPJACK),
+    N(CKK_BATON),
+    N(CKK_JUNIPER),
+    N(CKK_CDMF),
+    N(CKK_AES),
+    N(CKK_BLOWFISH),
+    N(CKK_TWOFISH),
+    N(CKK_SECURID),
+    N(CKK_HOTP),
+    N(CKK_ACTI),
+    N(CKK_CAMELLIA),
+    N(CKK_ARIA),
+    N(CKK_MD5_HMAC),
+    N(CKK_SHA_1_HMAC),
+    N(CKK_RIPEMD128_HMAC),
+    N(CKK_RIPEMD160_HMAC),
+    N(CKK_SHA256_HMAC),
+    N(CKK_SHA384_HMAC),
+    N(CKK_SHA512_HMAC),
+    N(CKK_SHA224_HMAC),
+    N(CKK_SEED),
+    N(CKK_GOSTR3410),
+    N(CKK_GOSTR3411),
+    N(CKK_GOST28147),
+    N(CKK_CHACHA20),
+    N(CKK_POLY1305),
+    N(CKK_AES_XTS),
+    N(CKK_SHA3_224_HMAC),
+    N(CKK_SHA3_256_HMAC),
+    N(CKK_SHA3_384_HMAC),
+    N(CKK_SHA3_512_HMAC),
+    N(CKK_BLAKE2B_160_HMAC),
+    N(CKK_BLAKE2B_256_HMAC),
+    N(CKK_BLAKE2B_384_HMAC),
+    N(CKK_BLAKE2B_512_HMAC),
+    N(CKK_SALSA20),
+    N(CKK_X2RATCHET),
+    N(CKK_EC_EDWARDS),
+    N(CKK_EC_MONTGOMERY),
+    N(CKK_HKDF),
+    N(CKK_SHA512_224_HMAC),
+    N(CKK_SHA512_256_HMAC),
+    N(CKK_SHA512_T_HMAC),
+    N(CKK_HSS),
+    N(CKK_XMSS),
+    N(CKK_XMSSMT),
+    N(CKK_ML_KEM),
+    N(CKK_ML_DSA),
+    N(CKK_SLH_DSA),
 };
 /* clang-format on */
 
-/* Linear: names are for people, nobody waits for them. */
-static const char *find(const struct named *table, size_t count, CK_ULONG value)
+#define COUNT(table) (sizeof(table) / sizeof(*(table)))
+
+const struct named *names_of(enum name_kind kind, size_t *ret_count)
 {
-    for (size_t i = 0; i < count; i++)
-        if (table[i].value == value)
-            return table[i].name;
-    return NULL;
+    static const struct {
+        const struct named *rows;
+        size_t count;
+    } tables[] = {
+        [NAME_RV] = {.rows = return_values, .count = COUNT(return_values)},
+        [NAME_CLASS] = {.rows = classes, .count = COUNT(classes)},
+        [NAME_KEY_TYPE] = {.rows = key_types, .count = COUNT(key_types)},
+    };
+
+    if (kind == NAME_MECHANISM)
+        return names_of_mechanisms(ret_count);
+    *ret_count = tables[kind].count;
+    return tables[kind].rows;
 }
 
 static const char *name_or_number(const char *name, const char *prefix, CK_ULONG value,
@@ -329,21 +235,34 @@ static const char *name_or_number(const char *name, const char *prefix, CK_ULONG
     return buf;
 }
 
-#define FIND(table, value) find((table), sizeof(table) / sizeof(*(table)), (value))
+static const char *name_of(enum name_kind kind, const char *prefix, CK_ULONG value,
+                           char buf[static NAME_BUF_MAX])
+{
+    size_t count;
+    const struct named *rows = names_of(kind, &count);
+    const struct named *row = TABLE_FIND(rows, count, value);
+
+    return name_or_number(row != NULL ? row->name : NULL, prefix, value, buf);
+}
 
 const char *name_of_rv(CK_RV rv, char buf[static NAME_BUF_MAX])
 {
-    return name_or_number(FIND(return_values, rv), "CKR", rv, buf);
+    return name_of(NAME_RV, "CKR", rv, buf);
 }
 
 const char *name_of_class(CK_OBJECT_CLASS cls, char buf[static NAME_BUF_MAX])
 {
-    return name_or_number(FIND(classes, cls), "CKO", cls, buf);
+    return name_of(NAME_CLASS, "CKO", cls, buf);
 }
 
 const char *name_of_key_type(CK_KEY_TYPE type, char buf[static NAME_BUF_MAX])
 {
-    return name_or_number(FIND(key_types, type), "CKK", type, buf);
+    return name_of(NAME_KEY_TYPE, "CKK", type, buf);
+}
+
+const char *name_of_mechanism(CK_MECHANISM_TYPE type, char buf[static NAME_BUF_MAX])
+{
+    return name_of(NAME_MECHANISM, "CKM", type, buf);
 }
 
 const char *name_of_attribute(CK_ATTRIBUTE_TYPE type, char buf[static NAME_BUF_MAX])
@@ -353,9 +272,15 @@ const char *name_of_attribute(CK_ATTRIBUTE_TYPE type, char buf[static NAME_BUF_M
     return name_or_number(row != NULL ? row->name : NULL, "CKA", type, buf);
 }
 
-const char *name_of_mechanism(CK_MECHANISM_TYPE type, char buf[static NAME_BUF_MAX])
+bool value_of_name(enum name_kind kind, const char *name, CK_ULONG *ret_value)
 {
-    const struct mech *row = mech_find(type);
+    size_t count;
+    const struct named *rows = names_of(kind, &count);
 
-    return name_or_number(row != NULL ? row->name : FIND(mechanisms, type), "CKM", type, buf);
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(rows[i].name, name) == 0) {
+            *ret_value = rows[i].value;
+            return true;
+        }
+    return false;
 }

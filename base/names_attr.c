@@ -1,8 +1,9 @@
 /*
- * Every attribute of PKCS#11 2.40, those of 3.0 and of our own that keyward shows, and what kind of
- * value each has: see names.h.
+ * Every attribute of PKCS#11 up to 3.2, and those of our own, and what kind of value each has: see
+ * names.h.
  */
 #include "base/names.h"
+#include "base/table.h"
 
 /* The name is made from the constant, so a row cannot be called by another's name. */
 #define ATTR(name_, kind_)                                                                         \
@@ -114,6 +115,57 @@ static const struct attr_name rows[] = {
     ATTR(REQUIRED_CMS_ATTRIBUTES, BYTES),
     ATTR(DEFAULT_CMS_ATTRIBUTES, BYTES),
     ATTR(SUPPORTED_CMS_ATTRIBUTES, BYTES),
+    ATTR(PROFILE_ID, ULONG),
+    ATTR(X2RATCHET_BAG, BYTES),
+    ATTR(X2RATCHET_BAGSIZE, ULONG),
+    ATTR(X2RATCHET_BOBS1STMSG, BOOL),
+    ATTR(X2RATCHET_CKR, BYTES),
+    ATTR(X2RATCHET_CKS, BYTES),
+    ATTR(X2RATCHET_DHP, BYTES),
+    ATTR(X2RATCHET_DHR, BYTES),
+    ATTR(X2RATCHET_DHS, BYTES),
+    ATTR(X2RATCHET_HKR, BYTES),
+    ATTR(X2RATCHET_HKS, BYTES),
+    ATTR(X2RATCHET_ISALICE, BOOL),
+    ATTR(X2RATCHET_NHKR, BYTES),
+    ATTR(X2RATCHET_NHKS, BYTES),
+    ATTR(X2RATCHET_NR, ULONG),
+    ATTR(X2RATCHET_NS, ULONG),
+    ATTR(X2RATCHET_PNS, ULONG),
+    ATTR(X2RATCHET_RK, BYTES),
+    ATTR(HSS_LEVELS, ULONG),
+    ATTR(HSS_LMS_TYPE, ULONG),
+    ATTR(HSS_LMOTS_TYPE, ULONG),
+    ATTR(HSS_LMS_TYPES, BYTES),
+    ATTR(HSS_LMOTS_TYPES, BYTES),
+    ATTR(HSS_KEYS_REMAINING, ULONG),
+    ATTR(PARAMETER_SET, ULONG),
+    ATTR(OBJECT_VALIDATION_FLAGS, ULONG),
+    ATTR(VALIDATION_TYPE, ULONG),
+    ATTR(VALIDATION_VERSION, BYTES),
+    ATTR(VALIDATION_LEVEL, ULONG),
+    ATTR(VALIDATION_MODULE_ID, STRING),
+    ATTR(VALIDATION_FLAG, ULONG),
+    ATTR(VALIDATION_AUTHORITY_TYPE, ULONG),
+    ATTR(VALIDATION_COUNTRY, STRING),
+    ATTR(VALIDATION_CERTIFICATE_IDENTIFIER, STRING),
+    ATTR(VALIDATION_CERTIFICATE_URI, STRING),
+    ATTR(VALIDATION_VENDOR_URI, STRING),
+    ATTR(VALIDATION_PROFILE, STRING),
+    ATTR(ENCAPSULATE_TEMPLATE, TEMPLATE),
+    ATTR(DECAPSULATE_TEMPLATE, TEMPLATE),
+    ATTR(TRUST_SERVER_AUTH, ULONG),
+    ATTR(TRUST_CLIENT_AUTH, ULONG),
+    ATTR(TRUST_CODE_SIGNING, ULONG),
+    ATTR(TRUST_EMAIL_PROTECTION, ULONG),
+    ATTR(TRUST_IPSEC_IKE, ULONG),
+    ATTR(TRUST_TIME_STAMPING, ULONG),
+    ATTR(TRUST_OCSP_SIGNING, ULONG),
+    ATTR(ENCAPSULATE, BOOL),
+    ATTR(DECAPSULATE, BOOL),
+    ATTR(HASH_OF_CERTIFICATE, BYTES),
+    ATTR(PUBLIC_CRC64_VALUE, BYTES),
+    ATTR(SEED, BYTES),
     ATTR(WRAP_TEMPLATE, TEMPLATE),
     ATTR(UNWRAP_TEMPLATE, TEMPLATE),
     ATTR(DERIVE_TEMPLATE, TEMPLATE),
@@ -136,18 +188,5 @@ const struct attr_name *attr_name_at(size_t i)
 
 const struct attr_name *attr_name_find(CK_ATTRIBUTE_TYPE type)
 {
-    size_t lo = 0;
-    size_t hi = attr_name_count();
-
-    while (lo < hi) {
-        size_t mid = lo + (hi - lo) / 2;
-
-        if (rows[mid].type == type)
-            return &rows[mid];
-        if (rows[mid].type < type)
-            lo = mid + 1;
-        else
-            hi = mid;
-    }
-    return NULL;
+    return TABLE_FIND(rows, attr_name_count(), type);
 }
