@@ -413,8 +413,10 @@ static struct login *login_still(struct app *app, const struct login *login)
 {
     struct login *now = login_find(app, login->slot);
 
-    return now != NULL && now->kind == login->kind && strcmp(now->name, login->name) == 0 ? now
-                                                                                          : NULL;
+    return now != NULL && now->kind == login->kind && strcmp(now->name, login->name) == 0 &&
+                   memcmp(now->identity, login->identity, USER_IDENTITY_LEN) == 0
+               ? now
+               : NULL;
 }
 
 void app_login_checked(struct app *app, const struct login *login)

@@ -38,7 +38,9 @@ enum login_kind { LOGIN_NONE, LOGIN_USER, LOGIN_SO };
 struct login {
     CK_SLOT_ID slot;
     enum login_kind kind;
-    char name[USER_NAME_MAX + 1]; /* "so" for LOGIN_SO */
+    char name[USER_NAME_MAX + 1];        /* "so" for LOGIN_SO */
+    uint8_t identity[USER_IDENTITY_LEN]; /* the user's when its PIN was tried: a login is of that
+                                            user and not of the next one with its name */
     uint64_t checked; /* the store's generation at which the user was last seen to exist */
 };
 

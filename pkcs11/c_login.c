@@ -116,11 +116,26 @@ static CK_RV verify_pin(struct run *run, const struct credential *c, enum action
     return noted == CKR_OK ? rv : noted;
 }
 
+/* The login that a good PIN will be. Taken before the PIN is tried: a user that is replaced
+ * meanwhile is another, and the login ends when it is looked at. Without such a user the try says
+ * so. */
+static CK_RV login_of(struct run *run, enum login_kind kind, const char *name, struct login *ret)
+{
+    struct user_info user;
+    CK_RV rv = user_get(run_store(run), &run->vault, name, &user);
+
+    *ret = (struct login){.slot = run->vault.slot, .kind = kind};
+    (void)snprintf(ret->name, sizeof(ret->name), "%s", name);
+    if (rv == CKR_OK)
+        memcpy(ret->identity, user.identity, sizeof(ret->identity));
+    return rv == CKR_USER_PIN_NOT_INITIALIZED ? CKR_OK : rv;
+}
+
 static CK_RV login(struct run *run, CK_USER_TYPE type, struct bytes pin)
 {
     struct credential credential = {.secret = BYTES_NONE};
     struct ask ask = {.action = ACTION_LOGIN};
-    struct login login = {.slot = run->vault.slot, .kind = type == CKU_SO ? LOGIN_SO : LOGIN_USER};
+    struct login login;
     CK_RV rv = check_login_state(run, type);
 
     if (rv == CKR_OK && pin.data == NULL)
@@ -129,10 +144,11 @@ static CK_RV login(struct run *run, CK_USER_TYPE type, struct bytes pin)
     if (rv == CKR_OK)
         rv = credential_parse(run, type, pin, &credential);
     if (rv == CKR_OK)
+        rv = login_of(run, type == CKU_SO ? LOGIN_SO : LOGIN_USER, credential.name, &login);
+    if (rv == CKR_OK)
         rv = verify_pin(run, &credential, ACTION_LOGIN);
     if (rv != CKR_OK)
         return rv;
-    (void)snprintf(login.name, sizeof(login.name), "%s", credential.name);
     rv = app_login_begin(run->app, run->session, &login);
     if (rv != CKR_OK)
         return rv;
@@ -370,7 +386,7 @@ static CK_RV reset(struct run *run, const char *name)
 static CK_RV init_token(struct run *run, struct bytes pin, const CK_UTF8CHAR *label)
 {
     struct credential so = {.name = "so", .secret = pin};
-    struct login login = {.slot = run->vault.slot, .kind = LOGIN_SO, .name = "so"};
+    struct login login;
     char name[VAULT_NAME_MAX + 1];
     CK_RV rv;
 
@@ -379,6 +395,8 @@ static CK_RV init_token(struct run *run, struct bytes pin, const CK_UTF8CHAR *la
     rv = label_name(label, name);
     if (rv == CKR_OK && app_session_count(run->app, run->vault.slot, false) > 0)
         rv = fail(CKR_SESSION_EXISTS, "sessions are open with this token: close them first");
+    if (rv == CKR_OK)
+        rv = login_of(run, LOGIN_SO, so.name, &login);
     if (rv == CKR_OK)
         rv = verify_pin(run, &so, ACTION_INIT_TOKEN);
     if (rv == CKR_USER_PIN_NOT_INITIALIZED)

@@ -69,7 +69,8 @@ struct gate {
 };
 
 /* Who acts: the login of the run's vault, as long as that user still exists; LOGIN_NONE: the Unix
- * user. The login of a user that was removed ends here, as C_Logout would end it. */
+ * user. The login of a user that was removed, also when one of its name was added since, ends here,
+ * as C_Logout would end it. */
 MUST_CHECK CK_RV gate_login(struct run *run, struct login *ret);
 /*
  * Decides, under the rules in force now. CKR_OK: run->gate.grant is current. Denied: the code

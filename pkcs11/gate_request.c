@@ -305,8 +305,10 @@ CK_RV gate_login(struct run *run, struct login *ret)
     if (rv != CKR_OK || ret->checked == generation)
         return rv;
     rv = user_get(store, &run->vault, ret->name, &user);
-    if (rv == CKR_USER_PIN_NOT_INITIALIZED) {
-        /* Removed since: the login goes with the user, and what was private to it. */
+    if (rv == CKR_USER_PIN_NOT_INITIALIZED ||
+        (rv == CKR_OK && memcmp(user.identity, ret->identity, USER_IDENTITY_LEN) != 0)) {
+        /* Removed since, and perhaps added again: the login goes with the user, and what was
+         * private to it. */
         app_login_end(run->app, ret);
         handles_logged_out(run->app, run->vault.slot);
         *ret = (struct login){.kind = LOGIN_NONE};

@@ -29,6 +29,7 @@ static const struct der_member user_members[] = {
     MEMBER("failures", DER_NUMBER, failures, PIN_TRIES),
     MEMBER("salt", DER_OCTETS, salt, USER_SALT_LEN),
     MEMBER("hash", DER_OCTETS, hash, USER_HASH_LEN),
+    MEMBER("identity", DER_OCTETS_OPTIONAL, identity, USER_IDENTITY_LEN),
 };
 
 static const struct der_type user_type = {
@@ -37,7 +38,7 @@ static const struct der_type user_type = {
     .count = sizeof(user_members) / sizeof(*user_members),
 };
 
-/* Salt and hash come out pointing into content; here they get a place of their own. */
+/* The spans come out pointing into content; here they get a place of their own. */
 static CK_RV decode(struct store *store, struct bytes content, struct user *ret)
 {
     struct user user;
@@ -47,8 +48,11 @@ static CK_RV decode(struct store *store, struct bytes content, struct user *ret)
         return rv;
     if (user.hash.len != 0 && (user.hash.len != USER_HASH_LEN || user.salt.len != USER_SALT_LEN))
         return fail_internal("a PIN's hash and salt have their lengths");
+    if (user.identity.len != 0 && user.identity.len != USER_IDENTITY_LEN)
+        return fail_internal("a user's identity has its length");
     *ret = user;
     user_set_hash(ret, user.salt, user.hash);
+    user_set_identity(ret, user.identity);
     return CKR_OK;
 }
 
@@ -60,6 +64,13 @@ void user_set_hash(struct user *user, struct bytes salt, struct bytes hash)
         memcpy(user->hash_data, hash.data, hash.len);
     user->salt = BYTES(user->salt_data, salt.len);
     user->hash = BYTES(user->hash_data, hash.len);
+}
+
+void user_set_identity(struct user *user, struct bytes identity)
+{
+    if (identity.len > 0)
+        memcpy(user->identity_data, identity.data, identity.len);
+    user->identity = BYTES(user->identity_data, identity.len);
 }
 
 static CK_RV user_id(struct store *store, struct keys *keys, const char *name,
@@ -152,6 +163,16 @@ static CK_RV write_new_user(struct store *store, struct keys *keys, const struct
     }
 }
 
+static CK_RV draw_identity(struct store *store, struct user *user)
+{
+    uint8_t identity[USER_IDENTITY_LEN];
+    CK_RV rv = local_random(store->local, identity, sizeof(identity));
+
+    if (rv == CKR_OK)
+        user_set_identity(user, BYTES(identity, sizeof(identity)));
+    return rv;
+}
+
 CK_RV user_add(struct store *store, const struct vault_info *vault, const char *name,
                struct bytes pin)
 {
@@ -170,6 +191,8 @@ CK_RV user_add(struct store *store, const struct vault_info *vault, const char *
     if (rv == CKR_OK && has_pin)
         rv = hash_pin(store, pin, &user);
     if (rv == CKR_OK)
+        rv = draw_identity(store, &user);
+    if (rv == CKR_OK)
         rv = store_enter(store, vault->id, STORE_WRITE, &keys);
     return rv == CKR_OK ? store_leave(store, write_new_user(store, keys, &user)) : rv;
 }
@@ -184,6 +207,8 @@ static struct user_info info_of(const struct user *user)
     };
 
     memcpy(info.name, user->name, sizeof(info.name));
+    if (user->identity.len > 0)
+        memcpy(info.identity, user->identity.data, sizeof(info.identity));
     return info;
 }
 

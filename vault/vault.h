@@ -70,10 +70,14 @@ MUST_CHECK CK_RV vault_get_policy(struct store *store, const struct vault_info *
 MUST_CHECK CK_RV vault_set_policy(struct store *store, const struct vault_info *vault,
                                   struct bytes text);
 
+#define USER_IDENTITY_LEN 16
+
 struct user_info {
     char name[USER_NAME_MAX + 1];
-    unsigned failures; /* since the last good PIN */
-    bool locked;       /* failures >= PIN_TRIES */
+    uint8_t identity[USER_IDENTITY_LEN]; /* drawn by user_add(): one that was removed and added
+                                            again under its name is another user */
+    unsigned failures;                   /* since the last good PIN */
+    bool locked;                         /* failures >= PIN_TRIES */
     bool has_pin;
     int64_t created; /* seconds since 1970 */
 };

@@ -920,6 +920,50 @@ START_TEST(the_state_of_a_session_does_not_outlive_its_user)
 }
 END_TEST
 
+static void replace_user(struct lab *lab, int n)
+{
+    remove_user(lab, n);
+    lab_load(lab);
+    assert_ok(lab->f->C_Initialize(NULL));
+    assert_ok(lab_admin(lab, LAB_PIN,
+                        "{\"verb\":\"user.add\",\"vault\":\"web\",\"user\":\"alice\",\"pin\":0}"));
+    lab_unload(lab);
+}
+
+static void new_pin(struct lab *lab, int n)
+{
+    (void)n;
+    assert_ok(lab->f->C_Initialize(NULL));
+    assert_ok(lab_admin(lab, "other-pin",
+                        "{\"verb\":\"user.pin\",\"vault\":\"web\",\"user\":\"alice\",\"pin\":0}"));
+    lab_unload(lab);
+}
+
+/* The name is the same, the user is not. A new PIN, however, makes no new user. */
+START_TEST(a_login_is_not_inherited_by_the_next_user_of_the_name)
+{
+    CK_BYTE signature[LAB_SIGNATURE_MAX];
+    CK_ULONG len;
+    CK_OBJECT_HANDLE key;
+    CK_SESSION_HANDLE session;
+    struct lab lab;
+
+    lab_start(&lab);
+    lab_policy(&lab, OPEN_POLICY);
+    session = lab_alice(&lab);
+    key = lab_find(&lab, session, CKO_PRIVATE_KEY, "tls");
+    lab_join(lab_child(new_pin, &lab, 0));
+    assert_ok(lab_sign(&lab, session, key, "data", 4, signature, &len));
+    lab_join(lab_child(replace_user, &lab, 0));
+    assert_rv(CKR_KEY_HANDLE_INVALID, lab_sign(&lab, session, key, "data", 4, signature, &len));
+    ck_assert_uint_eq(state_of(&lab, session), CKS_RW_PUBLIC_SESSION);
+    assert_rv(CKR_USER_NOT_LOGGED_IN, lab.f->C_Logout(session));
+    assert_ok(lab_login(&lab, session, CKU_USER, "alice:" LAB_PIN));
+    lab_signs(&lab, session);
+    lab_end(&lab);
+}
+END_TEST
+
 int main(void)
 {
     const struct suite_case cases[] = {
@@ -958,6 +1002,7 @@ int main(void)
         CASE(a_private_key_in_use_is_not_used_after_logout),
         CASE(a_user_removed_by_another_process_loses_its_login_at_once),
         CASE(the_state_of_a_session_does_not_outlive_its_user),
+        CASE_SLOW(a_login_is_not_inherited_by_the_next_user_of_the_name, 60),
     };
 
     return lab_suite_run("pkcs11/login", cases, sizeof(cases) / sizeof(*cases));
