@@ -97,7 +97,6 @@ CK_RV plan_make(enum hsm_use use, const struct hsm_key *key, const CK_MECHANISM 
         .row = row,
         .hash = composed ? row->hash : KW_NO_MECHANISM,
         .mechanism = composed ? row->raw : row->type,
-        .whole = key->kind == HSM_KEY_PRIVATE,
     };
     return CKR_OK;
 }

@@ -14,11 +14,12 @@
 #define PIECE_MAX  (256u << 10)
 #define PUBLIC_MAX (16u << 10)
 
-static CK_RV driver_open(const struct hsm_config *config, void **ret)
+static CK_RV driver_open(const struct hsm_config *config, struct local *local, void **ret)
 {
     struct pool *p = NULL;
     CK_RV rv = pool_new(config, &p);
 
+    (void)local;
     if (rv == CKR_OK)
         rv = pool_start(p);
     if (rv != CKR_OK) {
@@ -58,17 +59,26 @@ static bool driver_offers(void *device, CK_MECHANISM_TYPE mechanism, CK_FLAGS us
     return (pool_flags(device, mechanism) & use) == use;
 }
 
+/* Ciphers and MACs stream; signatures and what RSA decrypts do not. */
+static bool driver_whole(const struct hsm_key *key, CK_MECHANISM_TYPE mechanism)
+{
+    (void)mechanism;
+    return key->kind == HSM_KEY_PRIVATE;
+}
+
 /* ---- keys ---- */
 
-static CK_RV split_public(struct bytes both, struct buf ret_public[2])
+/* Modulus and exponent, or EC parameters and point, as the HSM has them. */
+static CK_RV make_spki(struct local *local, CK_KEY_TYPE type, struct bytes both,
+                       struct buf *ret_spki)
 {
     struct wire_public pub;
 
     if (!wire_get_public(both, &pub))
         return fail_internal("a public half of a form we do not know");
-    buf_put_bytes(&ret_public[0], pub.first);
-    buf_put_bytes(&ret_public[1], pub.second);
-    return buf_ok(&ret_public[0]) && buf_ok(&ret_public[1]) ? CKR_OK : fail_memory();
+    if (type == CKK_RSA)
+        return local_public_from_rsa(local, pub.first, pub.second, ret_spki);
+    return local_public_from_ec(local, type, pub.first, pub.second, ret_spki);
 }
 
 /* The worker was lost while it made a key: adopt it if it is whole; the new worker destroys what is
@@ -87,18 +97,31 @@ static CK_RV recover(struct pool *p, struct wire_request *q, struct buf *both)
     return rv;
 }
 
-static CK_RV driver_generate(void *device, const struct hsm_key_spec *spec,
-                             struct buf ret_public[2])
+static CK_RV driver_destroy(void *device, const struct hsm_key *key)
+{
+    struct wire_request q = {.op = WIRE_DESTROY, .spec.key = *key};
+    bool lost;
+
+    return pool_call(device, &q, true, NULL, &lost);
+}
+
+static CK_RV driver_generate(void *device, struct local *local, const struct hsm_key_spec *spec,
+                             struct buf *ret_spki, struct secret **ret_material)
 {
     struct wire_request q = {.op = WIRE_GENERATE, .spec = *spec};
     struct buf both = BUF_INIT(PUBLIC_MAX);
     bool lost = false;
     CK_RV rv = pool_call(device, &q, false, &both, &lost);
 
+    (void)ret_material; /* it stays in the HSM */
     if (rv != CKR_OK && lost)
         rv = recover(device, &q, &both);
-    if (rv == CKR_OK && spec->key.kind == HSM_KEY_PRIVATE)
-        rv = split_public(buf_bytes(&both), ret_public);
+    if (rv == CKR_OK && spec->key.kind == HSM_KEY_PRIVATE) {
+        rv = make_spki(local, spec->key.type, buf_bytes(&both), ret_spki);
+        /* A key nobody can verify is no key. */
+        if (rv != CKR_OK)
+            (void)!driver_destroy(device, &spec->key);
+    }
     buf_release(&both);
     return rv;
 }
@@ -116,14 +139,6 @@ static CK_RV driver_find(void *device, const struct hsm_key *key, bool *ret_foun
         *ret_found = out.data[0] != 0;
     buf_release(&out);
     return rv;
-}
-
-static CK_RV driver_destroy(void *device, const struct hsm_key *key)
-{
-    struct wire_request q = {.op = WIRE_DESTROY, .spec.key = *key};
-    bool lost;
-
-    return pool_call(device, &q, true, NULL, &lost);
 }
 
 static CK_RV driver_random(void *device, uint8_t *out, size_t len)
@@ -288,6 +303,7 @@ const struct hsm_driver hsm_driver_pkcs11 = {
     .self_test = driver_self_test,
     .status = driver_status,
     .offers = driver_offers,
+    .whole = driver_whole,
     .generate = driver_generate,
     .find = driver_find,
     .destroy = driver_destroy,

@@ -21,28 +21,39 @@ static CK_RV check_config(const struct hsm_config *c)
     return CKR_OK;
 }
 
+static CK_RV open_with(const struct hsm_driver *driver, const struct hsm_config *config,
+                       struct local *local, struct hsm **ret)
+{
+    SCOPED(hsm_close_p) struct hsm *hsm = calloc(1, sizeof(*hsm));
+    CK_RV rv;
+
+    if (hsm == NULL)
+        return fail_memory();
+    hsm->driver = driver;
+    hsm->local = local;
+    rv = driver->open(config, local, &hsm->device);
+    if (rv == CKR_OK)
+        rv = driver->self_test(hsm->device);
+    if (rv == CKR_OK)
+        *ret = TAKE(hsm);
+    return rv;
+}
+
 CK_RV hsm_open(const struct hsm_config *config, struct local *local, struct hsm **ret)
 {
-    SCOPED(hsm_close_p) struct hsm *hsm = NULL;
     CK_RV rv;
 
     if (config == NULL || local == NULL || ret == NULL)
         return fail_argument("config, local, ret");
     rv = check_config(config);
-    if (rv != CKR_OK)
-        return rv;
-    hsm = calloc(1, sizeof(*hsm));
-    if (hsm == NULL)
-        return fail_memory();
-    hsm->driver = &hsm_driver_pkcs11;
-    hsm->local = local;
-    rv = hsm->driver->open(config, &hsm->device);
-    if (rv == CKR_OK)
-        rv = hsm->driver->self_test(hsm->device);
-    if (rv != CKR_OK)
-        return rv;
-    *ret = TAKE(hsm);
-    return CKR_OK;
+    return rv == CKR_OK ? open_with(&hsm_driver_pkcs11, config, local, ret) : rv;
+}
+
+CK_RV hsm_open_software(struct local *local, struct hsm **ret)
+{
+    if (local == NULL || ret == NULL)
+        return fail_argument("local, ret");
+    return open_with(&hsm_driver_software, NULL, local, ret);
 }
 
 void hsm_close(struct hsm *hsm)
@@ -89,53 +100,86 @@ bool hsm_offers(struct hsm *hsm, CK_MECHANISM_TYPE mechanism, CK_FLAGS use)
 
 /* ---- keys ---- */
 
-static CK_RV check_spec(const struct hsm_key_spec *spec)
+static CK_RV check_secret_spec(const struct hsm_key_spec *spec)
 {
-    CK_KEY_TYPE type = spec->key.type;
+    if (spec->bits == 0 || spec->bits % 8 != 0)
+        return fail(CKR_KEY_SIZE_RANGE, "a secret key of %lu bits", spec->bits);
+    return CKR_OK;
+}
 
-    if (spec->key.kind == HSM_KEY_SECRET) {
-        if (type != CKK_AES && type != CKK_GENERIC_SECRET)
-            return fail(CKR_TEMPLATE_INCONSISTENT, "a secret key is AES or generic");
-        if (spec->bits == 0 || spec->bits % 8 != 0)
-            return fail(CKR_KEY_SIZE_RANGE, "a secret key of %lu bits", spec->bits);
-        return CKR_OK;
-    }
-    if (type == CKK_RSA)
+static CK_RV check_pair_spec(const struct hsm_key_spec *spec)
+{
+    if (spec->key.type == CKK_RSA)
         return spec->bits >= 1024 && spec->bits <= 16384
                    ? CKR_OK
                    : fail(CKR_KEY_SIZE_RANGE, "an RSA key of %lu bits", spec->bits);
-    if (type != CKK_EC && type != CKK_EC_EDWARDS)
-        return fail(CKR_TEMPLATE_INCONSISTENT, "a private key is RSA, EC or Edwards");
     return spec->curve.len > 0 ? CKR_OK
                                : fail(CKR_TEMPLATE_INCOMPLETE, "an EC key needs its curve");
 }
 
-static CK_RV make_spki(struct hsm *hsm, CK_KEY_TYPE type, const struct buf pub[2], struct buf *ret)
+static const struct {
+    CK_KEY_TYPE type;
+    enum hsm_key_kind kind;
+    CK_RV (*check)(const struct hsm_key_spec *spec);
+} key_types[] = {
+    {CKK_RSA, HSM_KEY_PRIVATE, check_pair_spec},
+    {CKK_EC, HSM_KEY_PRIVATE, check_pair_spec},
+    {CKK_EC_EDWARDS, HSM_KEY_PRIVATE, check_pair_spec},
+    {CKK_AES, HSM_KEY_SECRET, check_secret_spec},
+    {CKK_GENERIC_SECRET, HSM_KEY_SECRET, check_secret_spec},
+};
+
+/* Generating looks at sizes and curve too; what is imported brings its own. */
+static CK_RV check_spec(const struct hsm_key_spec *spec, bool generate)
 {
-    if (type == CKK_RSA)
-        return local_public_from_rsa(hsm->local, buf_bytes(&pub[0]), buf_bytes(&pub[1]), ret);
-    return local_public_from_ec(hsm->local, type, buf_bytes(&pub[0]), buf_bytes(&pub[1]), ret);
+    for (size_t i = 0; i < sizeof(key_types) / sizeof(*key_types); i++) {
+        if (key_types[i].type == spec->key.type && key_types[i].kind == spec->key.kind)
+            return generate ? key_types[i].check(spec) : CKR_OK;
+    }
+    return fail(CKR_TEMPLATE_INCONSISTENT, "there is no %s key of type 0x%lx",
+                spec->key.kind == HSM_KEY_SECRET ? "secret" : "private", spec->key.type);
 }
 
-CK_RV hsm_generate(struct hsm *hsm, const struct hsm_key_spec *spec, struct buf *ret_spki)
+CK_RV hsm_generate(struct hsm *hsm, const struct hsm_key_spec *spec, struct buf *ret_spki,
+                   struct secret **ret_material)
 {
-    struct buf pub[2] = {BUF_INIT(16384), BUF_INIT(16384)};
     CK_RV rv;
 
     if (hsm == NULL || spec == NULL || (ret_spki == NULL && spec->key.kind == HSM_KEY_PRIVATE))
         return fail_argument("hsm, spec, ret_spki");
-    rv = check_spec(spec);
+    if (ret_material == NULL && hsm->driver->make_ready != NULL)
+        return fail_argument("ret_material");
+    rv = check_spec(spec, true);
     if (rv == CKR_OK)
-        rv = hsm->driver->generate(hsm->device, spec, pub);
-    if (rv == CKR_OK && spec->key.kind == HSM_KEY_PRIVATE) {
-        rv = make_spki(hsm, spec->key.type, pub, ret_spki);
-        /* A key nobody can verify is no key. */
-        if (rv != CKR_OK)
-            (void)!hsm->driver->destroy(hsm->device, &spec->key);
-    }
-    buf_release(&pub[0]);
-    buf_release(&pub[1]);
+        rv = hsm->driver->generate(hsm->device, hsm->local, spec, ret_spki, ret_material);
     return rv;
+}
+
+CK_RV hsm_import(struct hsm *hsm, const struct hsm_key_spec *spec, struct bytes material,
+                 struct buf *ret_spki, struct secret **ret_material)
+{
+    CK_RV rv;
+
+    if (hsm == NULL || spec == NULL || (ret_spki == NULL && spec->key.kind == HSM_KEY_PRIVATE))
+        return fail_argument("hsm, spec, ret_spki");
+    if (hsm->driver->import == NULL)
+        return fail(CKR_FUNCTION_NOT_SUPPORTED, "this device takes no key from outside");
+    if (ret_material == NULL && hsm->driver->make_ready != NULL)
+        return fail_argument("ret_material");
+    rv = check_spec(spec, false);
+    if (rv == CKR_OK)
+        rv = hsm->driver->import(hsm->device, hsm->local, spec, material, ret_spki, ret_material);
+    return rv;
+}
+
+CK_RV hsm_make_ready(struct hsm *hsm, const struct hsm_key *key, struct bytes material,
+                     struct hsm_ready **ret)
+{
+    if (hsm == NULL || key == NULL || ret == NULL)
+        return fail_argument("hsm, key, ret");
+    if (hsm->driver->make_ready == NULL)
+        return fail_internal("a key that lives in the HSM is not made ready");
+    return hsm->driver->make_ready(hsm->device, key, material, ret);
 }
 
 CK_RV hsm_find(struct hsm *hsm, const struct hsm_key *key, bool *ret_found)
@@ -160,19 +204,6 @@ CK_RV hsm_random(struct hsm *hsm, uint8_t *out, size_t len)
 }
 
 /* ---- whole operations ---- */
-
-static CK_RV digest_of(struct hsm *hsm, CK_MECHANISM_TYPE hash, struct bytes in,
-                       uint8_t out[static LOCAL_DIGEST_MAX], size_t *ret_len)
-{
-    SCOPED(local_digest_free_p) struct local_digest *digest = NULL;
-    CK_RV rv = local_digest_new(hsm->local, hash, &digest);
-
-    if (rv == CKR_OK)
-        rv = local_digest_update(digest, in);
-    if (rv == CKR_OK)
-        rv = local_digest_final(digest, out, ret_len);
-    return rv;
-}
 
 CK_RV hsm_sign_digest(struct hsm *hsm, const struct hsm_key *key, const struct plan *plan,
                       const CK_MECHANISM *asked, struct bytes digest, struct buf *out)
@@ -200,7 +231,7 @@ CK_RV hsm_run_plan(struct hsm *hsm, enum hsm_use use, const struct hsm_key *key,
         return rv;
     if (plan->hash == KW_NO_MECHANISM)
         return hsm->driver->run(hsm->device, use, key, mechanism, in, signature, out);
-    rv = digest_of(hsm, plan->hash, in, digest, &len);
+    rv = local_hash_of(hsm->local, plan->hash, in, digest, &len);
     if (rv == CKR_OK)
         rv = hsm_sign_digest(hsm, key, plan, mechanism, BYTES(digest, len), out);
     return rv;
@@ -213,6 +244,13 @@ CK_RV hsm_wipe_unless_ok(CK_RV rv, struct buf *out)
         buf_clear(out);
     }
     return rv;
+}
+
+CK_RV hsm_check_ready(const struct hsm *hsm, const struct hsm_key *key)
+{
+    if ((hsm->driver->make_ready != NULL) != (key->ready != NULL))
+        return fail_internal("a software key is ready when it is used, a key of the HSM never is");
+    return CKR_OK;
 }
 
 static CK_RV check_out(enum hsm_use use, const struct buf *out)
@@ -234,7 +272,9 @@ CK_RV hsm_run(struct hsm *hsm, enum hsm_use use, const struct hsm_key *key,
         return rv;
     if (out != NULL)
         buf_clear(out);
-    rv = plan_make(use, key, mechanism, &plan);
+    rv = hsm_check_ready(hsm, key);
+    if (rv == CKR_OK)
+        rv = plan_make(use, key, mechanism, &plan);
     if (rv == CKR_OK)
         rv = hsm_run_plan(hsm, use, key, &plan, mechanism, in, signature, out);
     return hsm_wipe_unless_ok(rv, out);

@@ -1,12 +1,17 @@
 /*
  * The device. Opaque, behind a small table of operations; callers use the wrappers below, which
- * check arguments and are the place where tests listen. Today's driver: `pkcs11`
- * (hsm/driver_pkcs11.c), any PKCS#11 library, run in a worker process of its own (keyward-hsm) so
- * that a library that crashes, hangs or loses its login costs a call and not the host.
+ * check arguments and are the place where tests listen. There are two:
  *
- * Keys are named by a 16-byte id of ours (the HSM object's CKA_ID); handles of the HSM never leave
- * the driver, so they survive its restarts. All functions may be called from several threads; an
- * hsm_op from one at a time.
+ * - the HSM (hsm_open, hsm/driver_pkcs11.c): any PKCS#11 library, run in a worker process of its
+ *   own (keyward-hsm) so that a library that crashes, hangs or loses its login costs a call and not
+ *   the host. It keeps its keys itself, named by a 16-byte id of ours (the HSM object's CKA_ID);
+ *   handles of the HSM never leave the driver, so they survive its restarts.
+ * - the software device (hsm_open_software, hsm/software.c): OpenSSL in this process. It keeps no
+ *   key. A key generated or imported there comes out as its material, which the caller seals; to
+ *   be used it is made ready once, and whoever made it ready frees it, which wipes it.
+ *
+ * All functions may be called from several threads, with one ready key too; an hsm_op from one at
+ * a time.
  *
  * Return codes: the caller's errors pass through (CKR_DATA_LEN_RANGE, CKR_MECHANISM_INVALID,
  * CKR_ENCRYPTED_DATA_INVALID, CKR_SIGNATURE_INVALID, ...). The HSM's own troubles are repaired once
@@ -21,6 +26,7 @@
 #include "base/bytes.h"
 #include "base/fail.h"
 #include "base/pkcs11.h"
+#include "base/secret.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -29,6 +35,7 @@
 
 struct hsm;
 struct hsm_op;
+struct hsm_ready; /* a key of the software device, prepared */
 struct local;
 
 #define HSM_ID_LEN 16
@@ -56,6 +63,9 @@ struct hsm_config {
  * self-test passed. CKR_PIN_INCORRECT when it was the HSM's PIN that failed: whoever calls must not
  * try again by itself. */
 MUST_CHECK CK_RV hsm_open(const struct hsm_config *config, struct local *local, struct hsm **ret);
+/* The software device. Its self-test (known answers, one a family of algorithms) is passed when it
+ * returns. local must outlive it. */
+MUST_CHECK CK_RV hsm_open_software(struct local *local, struct hsm **ret);
 /* Ends the worker. NULL is fine. */
 void hsm_close(struct hsm *hsm);
 /* In a child after fork: forgets the parent's worker (closes our copies of its sockets, sends
@@ -63,8 +73,8 @@ void hsm_close(struct hsm *hsm);
  * there either. */
 void hsm_abandon(struct hsm *hsm);
 
-/* Known-answer and liveness test: the token is there, its random source answers, a digest it
- * computes is right. */
+/* Known-answer and liveness test. The HSM: the token is there, its random source answers, a digest
+ * it computes is right. The software device: every family of algorithms gives its known answers. */
 MUST_CHECK CK_RV hsm_self_test(struct hsm *hsm);
 
 struct hsm_status {
@@ -87,7 +97,8 @@ enum hsm_key_kind { HSM_KEY_SECRET, HSM_KEY_PRIVATE };
 struct hsm_key {
     uint8_t id[HSM_ID_LEN];
     enum hsm_key_kind kind;
-    CK_KEY_TYPE type; /* CKK_RSA, CKK_EC, CKK_EC_EDWARDS, CKK_AES, CKK_GENERIC_SECRET */
+    CK_KEY_TYPE type;        /* CKK_RSA, CKK_EC, CKK_EC_EDWARDS, CKK_AES, CKK_GENERIC_SECRET, ... */
+    struct hsm_ready *ready; /* software device: borrowed, and needed to use it; else NULL */
 };
 
 struct hsm_key_spec {
@@ -101,12 +112,34 @@ struct hsm_key_spec {
 };
 
 /*
- * Generates in the HSM: sensitive, not extractable. For a key pair ret_spki gets the
- * SubjectPublicKeyInfo (DER). Not repeated blindly: on doubt the id is searched and the key found,
- * or its remains destroyed. ret_spki may be NULL for secret keys.
+ * Generates. In the HSM: sensitive, not extractable; ret_material, where it is not NULL, stays as
+ * it is; not repeated blindly: on doubt the id is searched and the key found, or its remains
+ * destroyed. On the software device ret_material gets the key: PKCS#8 PrivateKeyInfo (RFC 5958,
+ * DER) of a private key, the value of a secret key. For a key pair ret_spki gets the
+ * SubjectPublicKeyInfo (DER); it may be NULL for secret keys. A pair has passed its pairwise
+ * consistency test when it comes out.
  */
 MUST_CHECK CK_RV hsm_generate(struct hsm *hsm, const struct hsm_key_spec *spec,
-                              struct buf *ret_spki);
+                              struct buf *ret_spki, struct secret **ret_material);
+/*
+ * A key from outside, in the same encoding. It is checked (a point on its curve, a private and a
+ * public half that fit, RSA numbers that agree, a length its type has) before anything is done
+ * with it: CKR_ATTRIBUTE_VALUE_INVALID; CKR_KEY_SIZE_RANGE for a length. In the HSM it becomes a
+ * sensitive, not extractable key under the spec's id; on the software device ret_material gets it
+ * back in the one form we write. bits and curve of the spec are not read: the material has them.
+ */
+MUST_CHECK CK_RV hsm_import(struct hsm *hsm, const struct hsm_key_spec *spec, struct bytes material,
+                            struct buf *ret_spki, struct secret **ret_material);
+/*
+ * Prepares material that hsm_generate() or hsm_import() gave, for any number of operations in any
+ * thread. The software device only. The caller frees it when no operation of its is left; a forked
+ * child may free it too.
+ */
+MUST_CHECK CK_RV hsm_make_ready(struct hsm *hsm, const struct hsm_key *key, struct bytes material,
+                                struct hsm_ready **ret);
+/* Wipes and frees. NULL is fine. */
+void hsm_ready_free(struct hsm_ready *ready);
+/* The software device keeps no key: it finds none, and has none to destroy. */
 MUST_CHECK CK_RV hsm_find(struct hsm *hsm, const struct hsm_key *key, bool *ret_found);
 /* Destroys private and public half, or the secret key. CKR_OK when it was already gone. */
 MUST_CHECK CK_RV hsm_destroy(struct hsm *hsm, const struct hsm_key *key);
@@ -141,6 +174,7 @@ void hsm_op_free(struct hsm_op *op);
 #include "base/scope.h"
 SCOPE_DEFINE(struct hsm, hsm_close)
 SCOPE_DEFINE(struct hsm_op, hsm_op_free)
+SCOPE_DEFINE(struct hsm_ready, hsm_ready_free)
 
 /* Making a SoftHSM token of our own: writes conf, initialises a token with this label and PINs.
  * Runs softhsm's library in a worker, never here. so_pin and pin are files (0600). */

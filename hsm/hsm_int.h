@@ -1,7 +1,8 @@
 /*
  * The operations of a device, as hsm.c calls them. A driver gets arguments that hsm.c has checked:
  * mechanisms with a row, their parameters in order, keys of a fitting kind, and never a hashed
- * signature (compose.c takes the digest away first).
+ * signature (compose.c takes the digest away first). A slot marked optional may be NULL: the
+ * device cannot do it, and the wrapper says so.
  */
 #ifndef KEYWARD_HSM_HSM_INT_H
 #define KEYWARD_HSM_HSM_INT_H
@@ -11,16 +12,25 @@
 #include "hsm/local.h"
 
 struct hsm_driver {
-    CK_RV (*open)(const struct hsm_config *config, void **ret);
-    CK_RV (*create_softhsm)(const struct hsm_config *config, const char *so_pin_file);
+    CK_RV (*open)(const struct hsm_config *config, struct local *local, void **ret);
+    CK_RV(*create_softhsm)
+    (const struct hsm_config *config, const char *so_pin_file); /* optional */
     void (*close)(void *device);
     void (*abandon)(void *device);
     CK_RV (*self_test)(void *device);
     CK_RV (*status)(void *device, struct hsm_status *ret);
     bool (*offers)(void *device, CK_MECHANISM_TYPE mechanism, CK_FLAGS use);
-    /* ret_public: modulus and exponent, or EC parameters and point; both stay empty for secret
-     * keys. */
-    CK_RV (*generate)(void *device, const struct hsm_key_spec *spec, struct buf ret_public[2]);
+    /* True when this use of this mechanism takes its data in one piece only. */
+    bool (*whole)(const struct hsm_key *key, CK_MECHANISM_TYPE mechanism);
+    /* ret_spki stays empty for secret keys; ret_material NULL where the device keeps its keys. */
+    CK_RV(*generate)
+    (void *device, struct local *local, const struct hsm_key_spec *spec, struct buf *ret_spki,
+     struct secret **ret_material);
+    CK_RV(*import) /* optional */
+    (void *device, struct local *local, const struct hsm_key_spec *spec, struct bytes material,
+     struct buf *ret_spki, struct secret **ret_material);
+    CK_RV(*make_ready) /* optional */
+    (void *device, const struct hsm_key *key, struct bytes material, struct hsm_ready **ret);
     CK_RV (*find)(void *device, const struct hsm_key *key, bool *ret_found);
     CK_RV (*destroy)(void *device, const struct hsm_key *key);
     CK_RV (*random)(void *device, uint8_t *out, size_t len);
@@ -36,6 +46,7 @@ struct hsm_driver {
 };
 
 extern const struct hsm_driver hsm_driver_pkcs11;
+extern const struct hsm_driver hsm_driver_software;
 
 struct hsm {
     const struct hsm_driver *driver;
@@ -48,8 +59,7 @@ struct hsm {
 struct plan {
     const struct mech *row;      /* of what the caller asked for */
     CK_MECHANISM_TYPE hash;      /* digest done here first, or KW_NO_MECHANISM */
-    CK_MECHANISM_TYPE mechanism; /* what the HSM is asked for; parameters stay the caller's */
-    bool whole;                  /* the HSM takes the data in one piece only */
+    CK_MECHANISM_TYPE mechanism; /* what the device is asked for; parameters stay the caller's */
 };
 
 /* Refuses what does not fit: unknown mechanism, parameters, a use or a key the mechanism is not
@@ -75,6 +85,8 @@ MUST_CHECK CK_RV hsm_sign_digest(struct hsm *hsm, const struct hsm_key *key,
 MUST_CHECK CK_RV hsm_run_plan(struct hsm *hsm, enum hsm_use use, const struct hsm_key *key,
                               const struct plan *plan, const CK_MECHANISM *mechanism,
                               struct bytes in, struct bytes signature, struct buf *out);
+/* A key must be of the device it is given to. */
+MUST_CHECK CK_RV hsm_check_ready(const struct hsm *hsm, const struct hsm_key *key);
 /* Returns rv; on failure out is wiped and empty: what a failed decryption left there is nobody's.
  */
 MUST_CHECK CK_RV hsm_wipe_unless_ok(CK_RV rv, struct buf *out);

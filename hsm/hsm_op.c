@@ -21,6 +21,7 @@ struct hsm_op {
     struct local_digest *digest;
     struct buf gathered;
     void *device_op;
+    bool whole; /* gathered */
     bool ended;
 };
 
@@ -34,6 +35,7 @@ static CK_RV keep_request(struct hsm_op *op, enum hsm_use use, const struct hsm_
         return fail(CKR_MECHANISM_PARAM_INVALID, "the mechanism's parameters are too long");
     if (!wire_get_request(buf_bytes(&op->frame), &op->asked))
         return fail_internal("a request that is written but cannot be read");
+    op->asked.spec.key.ready = key->ready;
     return CKR_OK;
 }
 
@@ -43,7 +45,8 @@ static CK_RV start(struct hsm_op *op)
 
     if (op->plan.hash != KW_NO_MECHANISM)
         return local_digest_new(hsm->local, op->plan.hash, &op->digest);
-    if (op->plan.whole)
+    op->whole = hsm->driver->whole(&op->asked.spec.key, op->plan.mechanism);
+    if (op->whole)
         return CKR_OK;
     return hsm->driver->begin(hsm->device, op->asked.use, &op->asked.spec.key, &op->asked.mechanism,
                               &op->device_op);
@@ -63,7 +66,9 @@ CK_RV hsm_begin(struct hsm *hsm, enum hsm_use use, const struct hsm_key *key,
     op->hsm = hsm;
     op->frame = BUF_INIT(WIRE_FRAME_MAX);
     op->gathered = BUF_INIT(GATHERED_MAX);
-    rv = plan_make(use, key, mechanism, &op->plan);
+    rv = hsm_check_ready(hsm, key);
+    if (rv == CKR_OK)
+        rv = plan_make(use, key, mechanism, &op->plan);
     if (rv == CKR_OK)
         rv = keep_request(op, use, key, mechanism);
     if (rv == CKR_OK)
@@ -93,7 +98,7 @@ static CK_RV update(struct hsm_op *op, struct bytes in, struct buf *out)
 {
     if (op->digest != NULL)
         return local_digest_update(op->digest, in);
-    if (op->plan.whole)
+    if (op->whole)
         return gather(op, in);
     return op->hsm->driver->update(op->device_op, in, out);
 }
@@ -129,7 +134,7 @@ static CK_RV finish(struct hsm_op *op, struct bytes signature, struct buf *out)
 {
     if (op->digest != NULL)
         return finish_digest(op, out);
-    if (op->plan.whole)
+    if (op->whole)
         return hsm_run_plan(op->hsm, op->asked.use, &op->asked.spec.key, &op->plan,
                             &op->asked.mechanism, buf_bytes(&op->gathered), signature, out);
     return op->hsm->driver->final(op->device_op, signature, out);

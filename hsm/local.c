@@ -94,15 +94,27 @@ void local_thread_done(struct local *local)
     OPENSSL_thread_stop_ex(local->ctx);
 }
 
+/* Not RAND_bytes_ex(): that asks the process's RAND_METHOD first, which may be an engine of the
+ * host. */
+static CK_RV random_from(EVP_RAND_CTX *drbg, void *out, size_t len)
+{
+    if (EVP_RAND_generate(drbg, out, len, 256, 0, NULL, 0) != 1)
+        return local_fail("give random bytes");
+    return CKR_OK;
+}
+
 CK_RV local_random(struct local *local, void *out, size_t len)
 {
     LOCAL_QUIET;
 
-    /* Not RAND_bytes_ex(): that asks the process's RAND_METHOD first, which may be an engine of the
-     * host. */
-    if (EVP_RAND_generate(RAND_get0_public(local->ctx), out, len, 256, 0, NULL, 0) != 1)
-        return local_fail("give random bytes");
-    return CKR_OK;
+    return random_from(RAND_get0_public(local->ctx), out, len);
+}
+
+CK_RV local_random_secret(struct local *local, void *out, size_t len)
+{
+    LOCAL_QUIET;
+
+    return random_from(RAND_get0_private(local->ctx), out, len);
 }
 
 /* ---- digests ---- */

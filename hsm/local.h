@@ -34,6 +34,8 @@ MUST_CHECK CK_RV local_self_test(struct local *local);
 
 /* From a DRBG of this context. */
 MUST_CHECK CK_RV local_random(struct local *local, void *out, size_t len);
+/* For keys: from a DRBG whose output nobody is shown. */
+MUST_CHECK CK_RV local_random_secret(struct local *local, void *out, size_t len);
 
 /* ---- digests; hash is a digest mechanism (CKM_SHA256) ---- */
 struct local_digest;
@@ -44,6 +46,9 @@ MUST_CHECK CK_RV local_digest_update(struct local_digest *d, struct bytes data);
 MUST_CHECK CK_RV local_digest_final(struct local_digest *d, uint8_t out[static LOCAL_DIGEST_MAX],
                                     size_t *ret_len);
 void local_digest_free(struct local_digest *d);
+/* The same at once. */
+MUST_CHECK CK_RV local_hash_of(struct local *local, CK_MECHANISM_TYPE hash, struct bytes data,
+                               uint8_t out[static LOCAL_DIGEST_MAX], size_t *ret_len);
 MUST_CHECK CK_RV local_sha256(struct local *local, struct bytes data, uint8_t out[static 32]);
 
 /* ---- HMAC-SHA-256 under a key of ours (lookup columns, digests in the log) ---- */

@@ -6,6 +6,7 @@
 #ifndef KEYWARD_HSM_LOCAL_INT_H
 #define KEYWARD_HSM_LOCAL_INT_H
 
+#include "base/secret.h"
 #include "hsm/local.h"
 
 #include <openssl/core_names.h>
@@ -47,8 +48,6 @@ __attribute__((cold)) CK_RV local_fail(const char *doing);
 /* The fetched digest for CKM_SHA256 and its like; NULL when the mechanism is no digest we have. */
 EVP_MD *local_hash(struct local *local, CK_MECHANISM_TYPE hash);
 const char *local_hash_name(CK_MECHANISM_TYPE hash);
-MUST_CHECK CK_RV local_hash_of(struct local *local, CK_MECHANISM_TYPE hash, struct bytes data,
-                               uint8_t out[static LOCAL_DIGEST_MAX], size_t *ret_len);
 
 /* Sealing with a given nonce: for the known answers only; a nonce used twice gives the key away. */
 MUST_CHECK CK_RV local_seal_with(struct local *local, struct bytes key32,
@@ -65,6 +64,28 @@ MUST_CHECK CK_RV local_scrypt_with(struct local *local, const struct local_scryp
 /* A public key of a SubjectPublicKeyInfo, checked: no trailing bytes, a named curve of the table, a
  * sound RSA key. */
 MUST_CHECK CK_RV local_public_load(struct local *local, struct bytes spki, EVP_PKEY **ret);
+
+/* The checks of local_public_load() on a key that came in another way. */
+MUST_CHECK CK_RV local_public_check(const EVP_PKEY *key);
+/* Its SubjectPublicKeyInfo. */
+MUST_CHECK CK_RV local_public_encode(const EVP_PKEY *key, struct buf *ret_spki);
+/* OpenSSL's key type ("RSA", a curve's name) by a name that no engine answers to. */
+const char *local_key_oid(const char *name);
+
+/* ---- local_private.c: no check but the encoding's ---- */
+MUST_CHECK CK_RV local_private_load(struct local *local, struct bytes material, EVP_PKEY **ret);
+MUST_CHECK CK_RV local_private_encode(EVP_PKEY *key, struct secret **ret_material);
+/* The numbers agree and the halves fit: for what comes from outside. Slow for RSA (primes). */
+MUST_CHECK CK_RV local_private_check(struct local *local, EVP_PKEY *key);
+__attribute__((cold)) CK_RV local_private_fail(const char *what);
+/* CKK_ of a loaded key, CK_UNAVAILABLE_INFORMATION when it is none of ours. */
+CK_KEY_TYPE local_key_type(const EVP_PKEY *key);
+
+/* ---- local_verify.c: paddings, set on a context after its init ---- */
+MUST_CHECK CK_RV local_set_oaep(struct local *local, EVP_PKEY_CTX *ctx,
+                                const CK_RSA_PKCS_OAEP_PARAMS *params);
+MUST_CHECK CK_RV local_set_pss(struct local *local, EVP_PKEY_CTX *ctx,
+                               const CK_RSA_PKCS_PSS_PARAMS *params, size_t modulus_len);
 
 /* One row a curve: what PKCS#11 calls it (DER of CKA_EC_PARAMS), what OpenSSL calls it. */
 struct local_curve {

@@ -170,6 +170,11 @@ static CK_RV check_curve(const EVP_PKEY *key)
     return read_point(key, curve, point, &len);
 }
 
+CK_RV local_public_check(const EVP_PKEY *key)
+{
+    return EVP_PKEY_is_a(key, "RSA") ? check_rsa(key) : check_curve(key);
+}
+
 /*
  * Both ways to a key go to the provider by names that no engine answers to: d2i_PUBKEY_ex() and the
  * short names
@@ -197,7 +202,7 @@ static const struct {
     {"ED448", "1.3.101.113"},
 };
 
-static const char *oid_of(const char *name)
+const char *local_key_oid(const char *name)
 {
     for (size_t i = 0; i < sizeof(key_types) / sizeof(*key_types); i++)
         if (strcmp(key_types[i].name, name) == 0)
@@ -220,7 +225,7 @@ CK_RV local_public_load(struct local *local, struct bytes spki, EVP_PKEY **ret)
         return fail_public("cannot be decoded, or its point is not on its curve");
     if (left != 0)
         return fail_public("has bytes behind its end");
-    rv = EVP_PKEY_is_a(key, "RSA") ? check_rsa(key) : check_curve(key);
+    rv = local_public_check(key);
     if (rv == CKR_OK)
         *ret = TAKE(key);
     return rv;
@@ -305,26 +310,31 @@ void local_public_release(struct local_public *p)
 
 /* ---- attributes to SubjectPublicKeyInfo ---- */
 
-static CK_RV put_spki(struct local *local, const char *type, OSSL_PARAM *params,
-                      struct buf *ret_spki)
+CK_RV local_public_encode(const EVP_PKEY *key, struct buf *ret_spki)
 {
-    SCOPED(EVP_PKEY_CTX_free_p)
-    EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_name(local->ctx, oid_of(type), NULL);
-    SCOPED(EVP_PKEY_free_p) EVP_PKEY *key = NULL;
     unsigned char *der = NULL;
-    int len;
+    int len = i2d_PUBKEY(key, &der);
 
-    if (ctx == NULL || EVP_PKEY_fromdata_init(ctx) != 1)
-        return local_fail("make a public key");
-    if (EVP_PKEY_fromdata(ctx, &key, EVP_PKEY_PUBLIC_KEY, params) != 1)
-        return fail_public("has a point that is not on its curve");
-    len = i2d_PUBKEY(key, &der);
     if (len <= 0)
         return local_fail("encode a public key");
     buf_clear(ret_spki);
     buf_put(ret_spki, der, (size_t)len);
     OPENSSL_free(der);
     return buf_ok(ret_spki) ? CKR_OK : fail_memory();
+}
+
+static CK_RV put_spki(struct local *local, const char *type, OSSL_PARAM *params,
+                      struct buf *ret_spki)
+{
+    SCOPED(EVP_PKEY_CTX_free_p)
+    EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_name(local->ctx, local_key_oid(type), NULL);
+    SCOPED(EVP_PKEY_free_p) EVP_PKEY *key = NULL;
+
+    if (ctx == NULL || EVP_PKEY_fromdata_init(ctx) != 1)
+        return local_fail("make a public key");
+    if (EVP_PKEY_fromdata(ctx, &key, EVP_PKEY_PUBLIC_KEY, params) != 1)
+        return fail_public("has a point that is not on its curve");
+    return local_public_encode(key, ret_spki);
 }
 
 CK_RV local_public_from_rsa(struct local *local, struct bytes modulus, struct bytes exponent,

@@ -75,31 +75,42 @@ static CK_RV verify_pkcs(const struct verify *v, struct bytes data, struct bytes
     return finish_verify(ctx, data, signature);
 }
 
+CK_RV local_set_pss(struct local *local, EVP_PKEY_CTX *ctx, const CK_RSA_PKCS_PSS_PARAMS *params,
+                    size_t modulus_len)
+{
+    EVP_MD *md = local_hash(local, params->hashAlg);
+    EVP_MD *mgf = local_hash(local, mech_mgf_hash(params->mgf));
+
+    if (md == NULL || mgf == NULL)
+        return fail_params("the hash of this PSS signature");
+    /* RFC 8017, 9.1.1: the digest, the salt and two bytes stand in the encoded message. */
+    if (params->sLen > modulus_len || params->sLen + (size_t)EVP_MD_get_size(md) + 2 > modulus_len)
+        return fail(CKR_MECHANISM_PARAM_INVALID,
+                    "a PSS salt of %lu bytes does not fit this key: use the digest's length",
+                    params->sLen);
+    if (EVP_PKEY_CTX_set_rsa_padding(ctx, RSA_PKCS1_PSS_PADDING) != 1 ||
+        EVP_PKEY_CTX_set_signature_md(ctx, md) != 1 ||
+        EVP_PKEY_CTX_set_rsa_mgf1_md(ctx, mgf) != 1 ||
+        EVP_PKEY_CTX_set_rsa_pss_saltlen(ctx, (int)params->sLen) != 1)
+        return local_fail("set up PSS");
+    return CKR_OK;
+}
+
 static CK_RV verify_pss(const struct verify *v, struct bytes data, struct bytes signature)
 {
     SCOPED(EVP_PKEY_CTX_free_p) EVP_PKEY_CTX *ctx = context_of(v->local, v->key);
     const CK_RSA_PKCS_PSS_PARAMS *p = v->given->pParameter;
-    EVP_MD *md = local_hash(v->local, p->hashAlg);
-    EVP_MD *mgf = local_hash(v->local, mech_mgf_hash(p->mgf));
+    CK_RV rv;
 
-    if (md == NULL || mgf == NULL)
-        return fail_params("the hash of this PSS signature");
-    if (data.len != (size_t)EVP_MD_get_size(md))
+    if (data.len != mech_hash_len(p->hashAlg))
         return fail(CKR_DATA_LEN_RANGE,
-                    "PSS signs a digest of %d bytes, not %zu: digest the data with the hash of "
+                    "PSS signs a digest of %zu bytes, not %zu: digest the data with the hash of "
                     "the parameters first",
-                    EVP_MD_get_size(md), data.len);
-    if (p->sLen > (CK_ULONG)EVP_PKEY_get_size(v->key))
-        return fail(CKR_MECHANISM_PARAM_INVALID,
-                    "a PSS salt of %lu bytes does not fit this key: use the digest's length",
-                    p->sLen);
-    if (ctx == NULL || EVP_PKEY_verify_init(ctx) != 1 ||
-        EVP_PKEY_CTX_set_rsa_padding(ctx, RSA_PKCS1_PSS_PADDING) != 1 ||
-        EVP_PKEY_CTX_set_signature_md(ctx, md) != 1 ||
-        EVP_PKEY_CTX_set_rsa_mgf1_md(ctx, mgf) != 1 ||
-        EVP_PKEY_CTX_set_rsa_pss_saltlen(ctx, (int)p->sLen) != 1)
+                    mech_hash_len(p->hashAlg), data.len);
+    if (ctx == NULL || EVP_PKEY_verify_init(ctx) != 1)
         return local_fail("start a PSS verification");
-    return finish_verify(ctx, data, signature);
+    rv = local_set_pss(v->local, ctx, p, (size_t)EVP_PKEY_get_size(v->key));
+    return rv == CKR_OK ? finish_verify(ctx, data, signature) : rv;
 }
 
 /* ---- curves ---- */
@@ -305,7 +316,7 @@ CK_RV local_verify_digest(struct local *local, struct bytes spki, const CK_MECHA
 
 /* ---- encryption ---- */
 
-static CK_RV set_oaep(struct local *local, EVP_PKEY_CTX *ctx, const CK_RSA_PKCS_OAEP_PARAMS *p)
+CK_RV local_set_oaep(struct local *local, EVP_PKEY_CTX *ctx, const CK_RSA_PKCS_OAEP_PARAMS *p)
 {
     EVP_MD *md = local_hash(local, p->hashAlg);
     EVP_MD *mgf = local_hash(local, mech_mgf_hash(p->mgf));
@@ -320,7 +331,7 @@ static CK_RV set_oaep(struct local *local, EVP_PKEY_CTX *ctx, const CK_RSA_PKCS_
                     p->ulSourceDataLen);
     if (EVP_PKEY_CTX_set_rsa_padding(ctx, RSA_PKCS1_OAEP_PADDING) != 1 ||
         EVP_PKEY_CTX_set_rsa_oaep_md(ctx, md) != 1 || EVP_PKEY_CTX_set_rsa_mgf1_md(ctx, mgf) != 1)
-        return local_fail("start an OAEP encryption");
+        return local_fail("set up OAEP");
     if (p->ulSourceDataLen == 0)
         return CKR_OK;
     /* The context owns its copy from here on. */
@@ -341,7 +352,7 @@ static CK_RV set_padding(struct local *local, EVP_PKEY_CTX *ctx, const CK_MECHAN
 
     if (mechanism->mechanism == CKM_RSA_PKCS_OAEP) {
         *ret_overhead = 2 * mech_hash_len(p->hashAlg) + 2;
-        return set_oaep(local, ctx, p);
+        return local_set_oaep(local, ctx, p);
     }
     *ret_overhead = PKCS1_OVERHEAD;
     return EVP_PKEY_CTX_set_rsa_padding(ctx, RSA_PKCS1_PADDING) == 1

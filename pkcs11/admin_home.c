@@ -376,7 +376,7 @@ static CK_RV make_log_key(struct making *m)
     CK_RV rv = local_random(m->local, spec.key.id, sizeof(spec.key.id));
 
     if (rv == CKR_OK)
-        rv = hsm_generate(m->hsm, &spec, &spki);
+        rv = hsm_generate(m->hsm, &spec, &spki, NULL);
     if (rv == CKR_OK) {
         m->log_key = spec.key;
         m->has_log_key = true;

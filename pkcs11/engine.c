@@ -33,6 +33,7 @@ struct engine {
     atomic_bool awake;
     struct local *local;
     struct hsm *hsm;
+    struct hsm *software;
     struct store *store;
     struct trail *trail;
     struct hsm_key log_key;
@@ -140,6 +141,8 @@ static CK_RV open_all(struct engine *engine)
     settings_hsm_config(&engine->settings, &engine->paths, engine->worker, &hsm);
     rv = local_self_test(engine->local);
     if (rv == CKR_OK)
+        rv = hsm_open_software(engine->local, &engine->software);
+    if (rv == CKR_OK)
         rv = hsm_open(&hsm, engine->local, &engine->hsm);
     if (rv == CKR_OK) {
         store.hsm = engine->hsm;
@@ -155,6 +158,7 @@ static void close_all(struct engine *engine)
     trail_close(TAKE(engine->trail));
     store_close(TAKE(engine->store));
     hsm_close(TAKE(engine->hsm));
+    hsm_close(TAKE(engine->software));
 }
 
 /* With the lock held. */
@@ -230,6 +234,7 @@ void engine_abandon(struct engine *engine)
     trail_abandon(engine->trail);
     store_abandon(engine->store);
     hsm_abandon(engine->hsm);
+    hsm_abandon(engine->software);
     /* A thread of the parent may have held the lock when it forked: it is neither taken nor
      * destroyed here, and the rest is left as it lies. */
 }
@@ -251,6 +256,11 @@ void engine_go_on(struct engine *engine)
 struct hsm *engine_hsm(struct engine *engine)
 {
     return engine->hsm;
+}
+
+struct hsm *engine_software(struct engine *engine)
+{
+    return engine->software;
 }
 
 struct local *engine_local(struct engine *engine)

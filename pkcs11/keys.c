@@ -236,7 +236,7 @@ static CK_RV make(struct birth *b)
     CK_RV rv = gate_intent(b->run);
 
     if (rv == CKR_OK)
-        rv = hsm_generate(run_hsm(b->run), &b->spec, b->count == 2 ? &b->spki : NULL);
+        rv = hsm_generate(run_hsm(b->run), &b->spec, b->count == 2 ? &b->spki : NULL, NULL);
     if (rv != CKR_OK)
         return rv;
     rv = fill_public(b);

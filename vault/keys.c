@@ -95,7 +95,7 @@ CK_RV keys_make(struct hsm *hsm, struct local *local, struct keyring_row *ret)
     if (rv != CKR_OK)
         return rv;
     spec.key = kek_of(&row);
-    rv = hsm_generate(hsm, &spec, NULL);
+    rv = hsm_generate(hsm, &spec, NULL, NULL);
     if (rv != CKR_OK)
         return fail_in(rv, "making a key-encryption key in the HSM");
     rv = wrap_new_key(hsm, local, &row);

@@ -74,12 +74,14 @@ static FILE *open_rows(struct hsm *hsm, int lock)
     return fdopen(fd, "r+");
 }
 
-CK_RV hsm_generate(struct hsm *hsm, const struct hsm_key_spec *spec, struct buf *ret_spki)
+CK_RV hsm_generate(struct hsm *hsm, const struct hsm_key_spec *spec, struct buf *ret_spki,
+                   struct secret **ret_material)
 {
     struct row row = {.gone = false};
     FILE *f;
     CK_RV rv = local_random(hsm->local, row.key, KEY_LEN);
 
+    (void)ret_material;
     if (spec->key.kind != HSM_KEY_SECRET || spec->bits != 256 || !spec->decrypt || ret_spki != NULL)
         return fail_fake("make such a key");
     memcpy(row.id, spec->key.id, HSM_ID_LEN);

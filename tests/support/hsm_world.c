@@ -47,7 +47,10 @@ static void set_paths(struct hsm_world *w)
 
 void world_init(struct hsm_world *w)
 {
+    const char *device = getenv("KEYWARD_TEST_DEVICE");
+
     memset(w, 0, sizeof(*w));
+    w->software = device != NULL && strcmp(device, "software") == 0;
     set_paths(w);
     ck_assert(mkdir(w->state_dir, 0700) == 0);
     world_write(w->pin_file, WORLD_PIN "\n", 0600);
@@ -62,12 +65,16 @@ void world_init(struct hsm_world *w)
         .softhsm_tokens = w->tokens,
     };
     assert_ok(local_new(&w->local));
-    assert_ok(hsm_softhsm_create(&w->config, w->so_pin_file));
+    if (!w->software)
+        assert_ok(hsm_softhsm_create(&w->config, w->so_pin_file));
 }
 
 void world_open(struct hsm_world *w)
 {
-    assert_ok(hsm_open(&w->config, w->local, &w->hsm));
+    if (w->software)
+        assert_ok(hsm_open_software(w->local, &w->hsm));
+    else
+        assert_ok(hsm_open(&w->config, w->local, &w->hsm));
 }
 
 void world_close(struct hsm_world *w)
@@ -87,6 +94,8 @@ static int remove_one(const char *path, const struct stat *st, int type, struct 
 
 void world_release(struct hsm_world *w)
 {
+    for (size_t i = 0; i < w->ready_count; i++)
+        hsm_ready_free(w->ready[i]);
     world_close(w);
     local_free(w->local);
     (void)nftw(w->dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
@@ -147,16 +156,45 @@ unsigned shim_calls(const struct hsm_world *w, const char *function)
 
 /* ---- keys ---- */
 
+/* What came out of the device as material is made ready; what stayed in it needs nothing. */
+static void make_ready(struct hsm_world *w, struct hsm_key *key, const struct secret *material)
+{
+    ck_assert(w->software == (material != NULL));
+    if (material == NULL)
+        return;
+    ck_assert(w->ready_count < WORLD_KEYS_MAX);
+    assert_ok(hsm_make_ready(w->hsm, key, secret_bytes(material), &key->ready));
+    w->ready[w->ready_count++] = key->ready;
+}
+
+static struct hsm_key_spec spec_of(struct hsm_world *w, enum hsm_key_kind kind, CK_KEY_TYPE type)
+{
+    struct hsm_key_spec spec = {.key = {.kind = kind, .type = type}, .sign = true, .decrypt = true};
+
+    assert_ok(local_random(w->local, spec.key.id, sizeof(spec.key.id)));
+    return spec;
+}
+
 void world_key(struct hsm_world *w, enum hsm_key_kind kind, CK_KEY_TYPE type, CK_ULONG bits,
                struct bytes curve, struct hsm_key *ret, struct buf *ret_spki)
 {
-    struct hsm_key_spec spec = {.key = {.kind = kind, .type = type},
-                                .bits = bits,
-                                .curve = curve,
-                                .sign = true,
-                                .decrypt = true};
+    struct hsm_key_spec spec = spec_of(w, kind, type);
+    SCOPED_SECRET material = NULL;
 
-    assert_ok(local_random(w->local, spec.key.id, sizeof(spec.key.id)));
-    assert_ok(hsm_generate(w->hsm, &spec, ret_spki));
+    spec.bits = bits;
+    spec.curve = curve;
+    assert_ok(hsm_generate(w->hsm, &spec, ret_spki, &material));
+    make_ready(w, &spec.key, material);
+    *ret = spec.key;
+}
+
+void world_import(struct hsm_world *w, enum hsm_key_kind kind, CK_KEY_TYPE type,
+                  struct bytes material, struct hsm_key *ret, struct buf *ret_spki)
+{
+    struct hsm_key_spec spec = spec_of(w, kind, type);
+    SCOPED_SECRET normal = NULL;
+
+    assert_ok(hsm_import(w->hsm, &spec, material, ret_spki, &normal));
+    make_ready(w, &spec.key, normal);
     *ret = spec.key;
 }

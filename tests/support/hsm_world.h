@@ -1,7 +1,8 @@
 /*
  * A device to test with: a temporary folder with a SoftHSM token of our own in it, PIN files, and
- * the configuration to open it. With a shim, the library is tests/support/shim_hsm.c, told what to
- * do by shim_rule().
+ * the configuration to open it; or, where KEYWARD_TEST_DEVICE=software stands in the environment,
+ * the software device: the same cases run on both. With a shim, the library is
+ * tests/support/shim_hsm.c, told what to do by shim_rule().
  */
 #ifndef KEYWARD_TESTS_SUPPORT_HSM_WORLD_H
 #define KEYWARD_TESTS_SUPPORT_HSM_WORLD_H
@@ -10,6 +11,7 @@
 #include "hsm/local.h"
 
 #define WORLD_PATH_MAX 256
+#define WORLD_KEYS_MAX 64
 #define WORLD_PIN      "98765432"
 
 struct hsm_world {
@@ -23,6 +25,9 @@ struct hsm_world {
     struct hsm_config config;
     struct local *local;
     struct hsm *hsm; /* NULL until world_open() */
+    bool software;
+    struct hsm_ready *ready[WORLD_KEYS_MAX]; /* the keys of world_key(), on the software device */
+    size_t ready_count;
 };
 
 /* Makes folder and token. Fails the test when it cannot. */
@@ -45,9 +50,13 @@ void shim_forget_rules(const struct hsm_world *w);
 unsigned shim_calls(const struct hsm_world *w, const char *function);
 
 void world_write(const char *path, const char *text, unsigned mode);
-/* A fresh key of this kind with a random id, which may do all its type can. */
+/* A fresh key of this kind with a random id, which may do all its type can. Ready until
+ * world_release(). */
 void world_key(struct hsm_world *w, enum hsm_key_kind kind, CK_KEY_TYPE type, CK_ULONG bits,
                struct bytes curve, struct hsm_key *ret, struct buf *ret_spki);
+/* The same from outside: material as hsm_import() takes it. */
+void world_import(struct hsm_world *w, enum hsm_key_kind kind, CK_KEY_TYPE type,
+                  struct bytes material, struct hsm_key *ret, struct buf *ret_spki);
 
 extern const struct bytes world_p256, world_p384, world_p521, world_ed25519;
 

@@ -247,7 +247,7 @@ START_TEST(key_made_just_before_a_crash_is_adopted)
     faulty_init(&f);
     shim_rule(&f.w, "C_GenerateKeyPair 1 crash-after");
     buf_clear(&f.spki);
-    assert_ok(hsm_generate(f.w.hsm, &spec, &f.spki));
+    assert_ok(hsm_generate(f.w.hsm, &spec, &f.spki, NULL));
     ck_assert_uint_eq(shim_calls(&f.w, "C_GenerateKeyPair"), 1);
     f.key = spec.key;
     assert_ok(sign(&f));
@@ -265,12 +265,12 @@ START_TEST(key_not_made_before_a_crash_is_not_made_again_behind_the_callers_back
 
     faulty_init(&f);
     shim_rule(&f.w, "C_GenerateKeyPair 1 crash");
-    assert_rv(CKR_DEVICE_ERROR, hsm_generate(f.w.hsm, &spec, &f.spki));
+    assert_rv(CKR_DEVICE_ERROR, hsm_generate(f.w.hsm, &spec, &f.spki, NULL));
     ck_assert_uint_eq(shim_calls(&f.w, "C_GenerateKeyPair"), 1);
     assert_ok(hsm_find(f.w.hsm, &spec.key, &found));
     ck_assert(!found);
     buf_clear(&f.spki);
-    assert_ok(hsm_generate(f.w.hsm, &spec, &f.spki));
+    assert_ok(hsm_generate(f.w.hsm, &spec, &f.spki, NULL));
     faulty_release(&f);
 }
 END_TEST
@@ -286,7 +286,7 @@ START_TEST(generation_after_a_lost_login_or_session_makes_one_key)
     faulty_init(&f);
     shim_rule(&f.w, rules[_i]);
     buf_clear(&f.spki);
-    assert_ok(hsm_generate(f.w.hsm, &spec, &f.spki));
+    assert_ok(hsm_generate(f.w.hsm, &spec, &f.spki, NULL));
     ck_assert_uint_eq(shim_calls(&f.w, "C_GenerateKeyPair"), 2);
     f.key = spec.key;
     assert_ok(sign(&f));
@@ -302,7 +302,7 @@ START_TEST(generation_that_fails_for_good_leaves_nothing)
 
     faulty_init(&f);
     shim_rule(&f.w, "C_GenerateKeyPair 1- return 6");
-    assert_rv(CKR_DEVICE_ERROR, hsm_generate(f.w.hsm, &spec, &f.spki));
+    assert_rv(CKR_DEVICE_ERROR, hsm_generate(f.w.hsm, &spec, &f.spki, NULL));
     assert_ok(hsm_find(f.w.hsm, &spec.key, &found));
     ck_assert(!found);
     faulty_release(&f);

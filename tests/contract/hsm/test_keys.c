@@ -56,7 +56,7 @@ START_TEST(session_key_works_and_is_gone_after_reopening)
 
     world_init(&w);
     world_open(&w);
-    assert_ok(hsm_generate(w.hsm, &spec, &spki));
+    assert_ok(hsm_generate(w.hsm, &spec, &spki, NULL));
     assert_ok(hsm_run(w.hsm, HSM_SIGN, &spec.key, &m, BYTES_LIT("abc"), BYTES_NONE, &sig));
     assert_ok(local_verify(w.local, buf_bytes(&spki), &m, BYTES_LIT("abc"), buf_bytes(&sig)));
     world_close(&w);
@@ -104,21 +104,21 @@ START_TEST(generation_refuses_what_is_no_key)
 
     world_init(&w);
     world_open(&w);
-    assert_rv(CKR_KEY_SIZE_RANGE, hsm_generate(w.hsm, &spec, &spki));
+    assert_rv(CKR_KEY_SIZE_RANGE, hsm_generate(w.hsm, &spec, &spki, NULL));
     spec.bits = 2048;
-    assert_rv(CKR_ARGUMENTS_BAD, hsm_generate(w.hsm, &spec, NULL));
+    assert_rv(CKR_ARGUMENTS_BAD, hsm_generate(w.hsm, &spec, NULL, NULL));
     spec.key.type = CKK_EC;
-    assert_rv(CKR_TEMPLATE_INCOMPLETE, hsm_generate(w.hsm, &spec, &spki));
+    assert_rv(CKR_TEMPLATE_INCOMPLETE, hsm_generate(w.hsm, &spec, &spki, NULL));
     spec.key.type = CKK_AES;
-    assert_rv(CKR_TEMPLATE_INCONSISTENT, hsm_generate(w.hsm, &spec, &spki));
+    assert_rv(CKR_TEMPLATE_INCONSISTENT, hsm_generate(w.hsm, &spec, &spki, NULL));
     spec.key.kind = HSM_KEY_SECRET;
     spec.bits = 100;
-    assert_rv(CKR_KEY_SIZE_RANGE, hsm_generate(w.hsm, &spec, NULL));
+    assert_rv(CKR_KEY_SIZE_RANGE, hsm_generate(w.hsm, &spec, NULL, NULL));
     spec.bits = 2048;
-    ck_assert(hsm_generate(w.hsm, &spec, NULL) != CKR_OK);
+    ck_assert(hsm_generate(w.hsm, &spec, NULL, NULL) != CKR_OK);
     ck_assert(!found(&w, &spec.key));
     spec.bits = 192;
-    assert_ok(hsm_generate(w.hsm, &spec, NULL));
+    assert_ok(hsm_generate(w.hsm, &spec, NULL, NULL));
     buf_release(&spki);
     world_release(&w);
 }
@@ -186,6 +186,43 @@ START_TEST(token_is_made_once_with_private_files)
 }
 END_TEST
 
+START_TEST(hmac_key_shorter_than_the_hash_is_refused_by_softhsm_as_key_size)
+{
+    CK_MECHANISM m = {CKM_SHA256_HMAC, NULL, 0};
+    struct buf out = BUF_INIT(4096);
+    struct hsm_world w;
+    struct hsm_key key;
+
+    world_init(&w);
+    world_open(&w);
+    world_key(&w, HSM_KEY_SECRET, CKK_GENERIC_SECRET, 128, BYTES_NONE, &key, NULL);
+    assert_rv(CKR_KEY_SIZE_RANGE,
+              hsm_run(w.hsm, HSM_SIGN, &key, &m, BYTES_LIT("abc"), BYTES_NONE, &out));
+    buf_release(&out);
+    world_release(&w);
+}
+END_TEST
+
+START_TEST(a_key_that_may_not_sign_does_not)
+{
+    CK_MECHANISM m = {CKM_ECDSA_SHA256, NULL, 0};
+    struct hsm_key_spec spec = {.key = {.id = {5}, .kind = HSM_KEY_PRIVATE, .type = CKK_EC},
+                                .curve = world_p256};
+    struct buf spki = BUF_INIT(4096);
+    struct buf out = BUF_INIT(4096);
+    struct hsm_world w;
+
+    world_init(&w);
+    world_open(&w);
+    assert_ok(hsm_generate(w.hsm, &spec, &spki, NULL));
+    assert_rv(CKR_KEY_FUNCTION_NOT_PERMITTED,
+              hsm_run(w.hsm, HSM_SIGN, &spec.key, &m, BYTES_LIT("abc"), BYTES_NONE, &out));
+    buf_release(&spki);
+    buf_release(&out);
+    world_release(&w);
+}
+END_TEST
+
 int main(void)
 {
     const struct suite_case cases[] = {
@@ -196,6 +233,8 @@ int main(void)
         CASE(random_of_any_length_differs),
         CASE(status_and_offers_tell_what_is_there),
         CASE(token_is_made_once_with_private_files),
+        CASE(hmac_key_shorter_than_the_hash_is_refused_by_softhsm_as_key_size),
+        CASE(a_key_that_may_not_sign_does_not),
     };
 
     return suite_run("hsm/keys", cases, sizeof(cases) / sizeof(*cases));

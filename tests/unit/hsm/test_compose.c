@@ -44,7 +44,7 @@ START_TEST(plan_refuses_by_one_changed_fact)
     struct plan plan;
 
     assert_ok(plan_make(HSM_SIGN, &rsa, &m, &plan));
-    ck_assert(plan.hash == CKM_SHA256 && plan.mechanism == CKM_RSA_PKCS && plan.whole);
+    ck_assert(plan.hash == CKM_SHA256 && plan.mechanism == CKM_RSA_PKCS);
     assert_rv(CKR_KEY_TYPE_INCONSISTENT, plan_make(HSM_SIGN, &ec, &m, &plan));
     assert_rv(CKR_MECHANISM_INVALID, plan_make(HSM_DECRYPT, &rsa, &m, &plan));
     assert_rv(CKR_KEY_FUNCTION_NOT_PERMITTED, plan_make(HSM_VERIFY, &rsa, &m, &plan));

@@ -1,0 +1,97 @@
+/*
+ * Self-tests of the software device: known answers, and the pairwise consistency of new key pairs.
+ * See software_int.h. Both stand on the operations themselves, so that a key, a context or a
+ * padding that is wrong in use is wrong here first.
+ */
+#include "hsm/software_int.h"
+
+#include <string.h>
+
+#define OUT_MAX 4096
+
+static CK_RV fail_answer(const char *what)
+{
+    return fail(CKR_FIPS_SELF_TEST_FAILED,
+                "self-test: %s gives a wrong answer: nothing is done until OpenSSL is repaired",
+                what);
+}
+
+static CK_RV expect(const char *what, enum hsm_use use, struct hsm_ready *ready,
+                    const CK_MECHANISM *mechanism, struct bytes in, struct bytes wanted)
+{
+    struct buf out = BUF_INIT(OUT_MAX);
+    CK_RV rv = software_run(use, ready, mechanism, in, BYTES_NONE, &out);
+
+    if (rv == CKR_OK && !bytes_equal(buf_bytes(&out), wanted))
+        rv = fail_answer(what);
+    buf_release_secure(&out);
+    return rv;
+}
+
+/* Twice, for the second takes the context the first has used; and an encryption both ways. */
+static CK_RV check_answer(const struct software_answer *a, struct hsm_ready *ready)
+{
+    CK_RV rv = CKR_OK;
+
+    for (int i = 0; i < 2 && rv == CKR_OK; i++)
+        rv = expect(a->what, a->use, ready, &a->mechanism, a->in, a->out);
+    if (rv == CKR_OK && a->use == HSM_ENCRYPT)
+        rv = expect(a->what, HSM_DECRYPT, ready, &a->mechanism, a->out, a->in);
+    return rv;
+}
+
+CK_RV software_check_answers(struct local *local, const struct software_answer *answers,
+                             size_t count)
+{
+    LOCAL_QUIET;
+    CK_RV rv = CKR_OK;
+
+    for (size_t i = 0; i < count && rv == CKR_OK; i++) {
+        SCOPED(hsm_ready_free_p) struct hsm_ready *ready = NULL;
+        const struct hsm_key key = {.kind = answers[i].kind, .type = answers[i].type};
+
+        rv = software_ready_new(local, &key, answers[i].material, &ready);
+        if (rv == CKR_OK)
+            rv = check_answer(&answers[i], ready);
+    }
+    return rv;
+}
+
+/* ---- pairs ---- */
+
+static const struct {
+    CK_KEY_TYPE type;
+    CK_MECHANISM_TYPE sign;
+} pair_tests[] = {
+    {CKK_RSA, CKM_RSA_PKCS},
+    {CKK_EC, CKM_ECDSA},
+    {CKK_EC_EDWARDS, CKM_EDDSA},
+};
+
+static CK_RV sign_and_verify(struct local *local, struct hsm_ready *ready, struct bytes spki,
+                             CK_MECHANISM_TYPE type)
+{
+    const CK_MECHANISM mechanism = {.mechanism = type};
+    struct buf signature = BUF_INIT(OUT_MAX);
+    uint8_t data[32];
+    CK_RV rv = local_random(local, data, sizeof(data));
+
+    if (rv == CKR_OK)
+        rv = software_run(HSM_SIGN, ready, &mechanism, BYTES(data, sizeof(data)), BYTES_NONE,
+                          &signature);
+    if (rv == CKR_OK && local_verify(local, spki, &mechanism, BYTES(data, sizeof(data)),
+                                     buf_bytes(&signature)) != CKR_OK)
+        rv = fail(CKR_FIPS_SELF_TEST_FAILED,
+                  "the new key pair's halves do not fit: it was thrown away; try again");
+    buf_release(&signature);
+    return rv;
+}
+
+CK_RV software_check_pair(struct local *local, struct hsm_ready *ready, struct bytes spki)
+{
+    for (size_t i = 0; i < sizeof(pair_tests) / sizeof(*pair_tests); i++) {
+        if (pair_tests[i].type == ready->type)
+            return sign_and_verify(local, ready, spki, pair_tests[i].sign);
+    }
+    return fail_internal("every type of key pair has its consistency test");
+}
