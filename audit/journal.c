@@ -216,15 +216,21 @@ static CK_RV scan(struct journal *j, off_t size)
     return j->tail < size ? refuse(j, "holds more than 256 records") : CKR_OK;
 }
 
+/* The lock that is held is everybody's only while others find the same file: one that was put in
+ * its place is the lock of whoever came later, and both would append. */
 static CK_RV check_lock_file(const struct journal *j)
 {
     struct stat st;
+    bool there = fstatat(j->folder, PATH_LOCK, &st, AT_SYMLINK_NOFOLLOW) == 0;
 
-    if (fstat(j->lock, &st) != 0)
+    if (!there && errno != ENOENT)
         return fail_errno("look at", PATH_LOCK);
-    if (st.st_nlink == 0)
+    if (!there)
         return fail(CKR_DEVICE_ERROR, "the file 'lock' of the log was deleted: stop all programs "
                                       "that use this log, then put the file back");
+    if (!file_same(&st, &j->lock_id))
+        return fail(CKR_DEVICE_ERROR, "the file 'lock' of the log was replaced: stop all programs "
+                                      "that use this log, then start them again");
     return CKR_OK;
 }
 
@@ -399,7 +405,7 @@ CK_RV journal_open(struct journal *j, const char *dir, int folder, uint64_t sign
                           .scratch = BUF_INIT(SCAN_CHUNK)};
     j->lock = file_open(folder, PATH_LOCK, O_RDWR);
     j->file = malloc(j->file_max);
-    if (j->lock < 0)
+    if (j->lock < 0 || fstat(j->lock, &j->lock_id) != 0)
         rv = fail_errno("open the log's", PATH_LOCK);
     else if (j->file == NULL)
         rv = fail_memory();

@@ -3,6 +3,7 @@
  *
  * Invariants
  *   - Records are appended under the lock only, each by one pwrite() at the end of whole records.
+ *     The lock is the file that the path 'lock' names: whoever holds another one appends nothing.
  *   - journal/<n+1> is made before record 255 of bundle n is written. So the file of the next
  * record always exists: one that is missing was deleted, and is refused, never made anew.
  *   - Full bundles are moved to tile/entries/ (checkpoint.c), the same inode under another name.
@@ -26,6 +27,7 @@ struct journal {
     const char *dir; /* absolute path of the log folder, borrowed */
     int folder;      /* the same, open, borrowed */
     int lock;
+    struct stat lock_id; /* its device and inode */
 
     int fd;          /* the bundle being filled */
     struct stat id;  /* its device and inode */

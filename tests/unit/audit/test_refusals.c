@@ -145,6 +145,23 @@ static void lock_deleted(struct logbox *box)
     ck_assert_int_eq(unlink(logbox_path(box, "lock")), 0);
 }
 
+static void lock_replaced(struct logbox *box)
+{
+    char away[128];
+
+    (void)snprintf(away, sizeof(away), "%s", logbox_path(box, "lock.away"));
+    ck_assert_int_eq(rename(logbox_path(box, "lock"), away), 0);
+    (void)close(open(logbox_path(box, "lock"), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+}
+
+static void lock_put_back(struct logbox *box)
+{
+    char away[128];
+
+    (void)snprintf(away, sizeof(away), "%s", logbox_path(box, "lock.away"));
+    ck_assert_int_eq(rename(away, logbox_path(box, "lock")), 0);
+}
+
 static void checkpoint_lock_deleted(struct logbox *box)
 {
     ck_assert_int_eq(unlink(logbox_path(box, "checkpoint.lock")), 0);
@@ -164,6 +181,7 @@ static const struct {
     {folder_moved, "moved", folder_moved_back},
     {folder_replaced_by_a_new_log, "moved", NULL},
     {lock_deleted, "'lock'", NULL},
+    {lock_replaced, "'lock' of the log was replaced", lock_put_back},
 };
 
 START_TEST(a_harmed_log_is_refused_while_open_and_never_recreated)
@@ -190,6 +208,28 @@ START_TEST(a_harmed_log_is_refused_while_open_and_never_recreated)
         ck_assert(logbox_verify(&box).ok);
     }
     trail_close(trail);
+    logbox_release(&box);
+}
+END_TEST
+
+START_TEST(two_lock_files_never_let_two_append)
+{
+    struct logbox box;
+    struct trail *before = logbox_start(&box);
+    struct trail *after;
+    struct trail_status status;
+
+    logbox_append(before, 10);
+    lock_replaced(&box);
+    after = logbox_open(&box);
+    logbox_append(after, 10);
+    refused(before, "replaced");
+    assert_ok(trail_status(after, &status));
+    ck_assert_uint_eq(status.size, 20);
+    assert_ok(trail_checkpoint(after));
+    ck_assert(logbox_verify(&box).ok);
+    trail_close(before);
+    trail_close(after);
     logbox_release(&box);
 }
 END_TEST
@@ -676,6 +716,7 @@ int main(void)
 {
     const struct suite_case cases[] = {
         CASE_LOOP(a_harmed_log_is_refused_while_open_and_never_recreated, COUNT(harms)),
+        CASE(two_lock_files_never_let_two_append),
         CASE(a_checkpoint_without_its_lock_file_is_refused),
         CASE_LOOP(a_harmed_log_does_not_open, COUNT(closed_harms)),
         CASE(a_full_bundle_whose_successor_was_deleted_is_refused),
