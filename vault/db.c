@@ -10,8 +10,14 @@
 #define BUSY_MS        5000
 #define RECORD_LIMIT   (12 << 20) /* more than any sealed record: RECORD_MAX of vault/record.h */
 
+/* In the header of every database (SQLite file format, 1.3): file change counter and size in pages,
+ * 4 bytes each. */
+#define STAMP_AT  24
+#define STAMP_LEN 8
+
 struct db {
     sqlite3 *handle;
+    sqlite3_file *file; /* the handle's own, valid as long as it is */
     sqlite3_stmt *statements[SQL_COUNT_];
     char *path;
 };
@@ -189,6 +195,22 @@ CK_RV db_run(struct db *db, enum db_sql sql, const struct db_value *args, size_t
     return rc == SQLITE_DONE || rc == SQLITE_ROW ? CKR_OK : fail_sqlite(db->path, rc);
 }
 
+/*
+ * Through SQLite's own file: one opened beside it would, when closed, take away all locks this
+ * process holds on the file (that is how POSIX made them). SQLite's reading function is a pread()
+ * that changes nothing of the file's object unless it fails.
+ */
+CK_RV db_stamp(const struct db *db, uint64_t *ret)
+{
+    uint8_t raw[STAMP_LEN];
+    int rc = db->file->pMethods->xRead(db->file, raw, STAMP_LEN, STAMP_AT);
+
+    if (rc != SQLITE_OK)
+        return fail_sqlite(db->path, rc);
+    memcpy(ret, raw, sizeof(*ret));
+    return CKR_OK;
+}
+
 int64_t db_changed(struct db *db)
 {
     return sqlite3_changes64(db->handle);
@@ -250,6 +272,8 @@ static CK_RV connect(const char *path, struct db **ret)
         rc = harden(db->handle);
     if (rc == SQLITE_OK)
         rc = sqlite3_busy_timeout(db->handle, BUSY_MS);
+    if (rc == SQLITE_OK)
+        rc = sqlite3_file_control(db->handle, "main", SQLITE_FCNTL_FILE_POINTER, &db->file);
     rv = rc == SQLITE_OK ? exec(db, settings) : fail_sqlite(path, rc);
     if (rv == CKR_OK)
         *ret = TAKE(db);

@@ -74,6 +74,13 @@ void db_abandon(struct db *db);
 MUST_CHECK CK_RV db_run(struct db *db, enum db_sql sql, const struct db_value *args, size_t count,
                         bool (*each)(void *ctx, const struct db_value *row, size_t columns),
                         void *ctx);
+/*
+ * SQLite's own mark of the file's state, read from its header without a lock: every commit of any
+ * process, of any program, makes another one. Between two commits' marks there may be a third: that
+ * of one which is still under way, or will be rolled back. One read() of a few bytes. The one
+ * function that may be called while another thread is in the database.
+ */
+MUST_CHECK CK_RV db_stamp(const struct db *db, uint64_t *ret);
 /* Rows the last SQL_..._ADD, SET or REMOVE changed. */
 int64_t db_changed(struct db *db);
 int64_t db_last_rowid(struct db *db);

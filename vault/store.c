@@ -102,7 +102,8 @@ static CK_RV look_for_changes(struct store *store)
     if (version != store->data_version)
         fence_forget(store);
     store->data_version = version;
-    return fence_check_top(store);
+    rv = generation_look(store, NULL);
+    return rv == CKR_OK ? fence_check_top(store) : rv;
 }
 
 static void roll_back(struct store *store)
@@ -120,11 +121,10 @@ CK_RV store_enter(struct store *store, const uint8_t *vault_id, enum store_acces
     CK_RV rv;
 
     (void)pthread_mutex_lock(&store->lock);
-    store->writing = access == STORE_WRITE;
     rv = find_keys(store, vault_id, ret);
     if (rv == CKR_OK)
-        rv = db_run(store->db, store->writing ? SQL_BEGIN_IMMEDIATE : SQL_BEGIN, NULL, 0, NULL,
-                    NULL);
+        rv = db_run(store->db, access == STORE_WRITE ? SQL_BEGIN_IMMEDIATE : SQL_BEGIN, NULL, 0,
+                    NULL, NULL);
     if (rv != CKR_OK) {
         (void)pthread_mutex_unlock(&store->lock);
         return rv;
@@ -139,10 +139,7 @@ CK_RV store_leave(struct store *store, CK_RV rv)
 
     if (rv == CKR_OK)
         rv = db_run(store->db, SQL_COMMIT, NULL, 0, NULL, NULL);
-    if (rv == CKR_OK) {
-        if (store->writing)
-            store->commits++;
-    } else {
+    if (rv != CKR_OK) {
         /* The reason to tell is the one that led here, not what rolling back may add. */
         (void)memccpy(reason, fail_reason(), '\0', sizeof(reason));
         roll_back(store);
@@ -267,10 +264,12 @@ static CK_RV copy_config(struct store *store, const struct store_config *config)
     store->hsm = config->hsm;
     store->local = config->local;
     store->clock = config->clock;
-    store->commits = 1;
     store->path = strdup(config->path);
     store->lock_dir = strdup(config->lock_dir);
-    return store->path != NULL && store->lock_dir != NULL ? CKR_OK : fail_memory();
+    store->generation = generation_new();
+    return store->path != NULL && store->lock_dir != NULL && store->generation != NULL
+               ? CKR_OK
+               : fail_memory();
 }
 
 static CK_RV load_home(struct store *store)
@@ -330,6 +329,7 @@ static void free_all_but_db(struct store *store)
         keys_free(store->keys[i]);
     free(store->keys);
     der_free(store->der);
+    generation_free(store->generation);
     free(store->path);
     free(store->lock_dir);
 }
@@ -363,17 +363,4 @@ void store_stand_still(struct store *store)
 void store_go_on(struct store *store)
 {
     (void)pthread_mutex_unlock(&store->lock);
-}
-
-CK_RV store_generation(struct store *store, uint64_t *ret)
-{
-    int64_t version = 0;
-    CK_RV rv;
-
-    (void)pthread_mutex_lock(&store->lock);
-    rv = db_run(store->db, SQL_DATA_VERSION, NULL, 0, read_number, &version);
-    if (rv == CKR_OK)
-        *ret = store->commits << 32 | (uint32_t)version;
-    (void)pthread_mutex_unlock(&store->lock);
-    return rv;
 }

@@ -60,7 +60,11 @@ void store_abandon(struct store *store);
 void store_stand_still(struct store *store);
 void store_go_on(struct store *store);
 
-/* A number that changes whenever any process committed anything. A few microseconds. Non-zero. */
+/*
+ * A number that only grows, and grows whenever any process committed anything: what was read from
+ * the store after it was asked for is still what the store holds as long as it is the same. Under a
+ * microsecond, and without the store's lock. Non-zero.
+ */
 MUST_CHECK CK_RV store_generation(struct store *store, uint64_t *ret);
 
 /* PRAGMA integrity_check, every fence and every record unsealed once: for doctor. CKR_OK and a

@@ -14,7 +14,7 @@
 #include "base/secret.h"
 #include "vault/db.h"
 #include "vault/der.h"
-#include "vault/store.h"
+#include "vault/vault.h"
 
 #include <pthread.h>
 
@@ -48,10 +48,9 @@ struct store {
     struct keys **keys; /* [0] is the home's */
     size_t keys_count;
     int64_t data_version; /* SQLite's, when the fences were last believed */
-    uint64_t commits;     /* our own, from 1: SQLite's number does not count them */
-    bool writing;         /* the call now inside may write */
     bool top_checked;
-    int64_t counter; /* of the last write, where top_checked */
+    int64_t counter;               /* of the last write, where top_checked */
+    struct generation *generation; /* has locks of its own: generation.c */
 };
 
 enum store_access { STORE_READ, STORE_WRITE };
@@ -60,6 +59,18 @@ MUST_CHECK CK_RV store_enter(struct store *store, const uint8_t *vault_id, enum 
                              struct keys **ret);
 MUST_CHECK CK_RV store_leave(struct store *store, CK_RV rv);
 int64_t store_now(const struct store *store); /* seconds since 1970 */
+
+/* ---- generation.c: has anything changed? ---- */
+
+struct generation; /* NULL without memory */
+struct generation *generation_new(void);
+void generation_free(struct generation *g); /* NULL is fine */
+/* Looks at the file; ret may be NULL. Called by store_generation(), and in every transaction. */
+MUST_CHECK CK_RV generation_look(struct store *store, uint64_t *ret);
+/* The vaults by slot as they were last read; false when the one kept is not of this generation. */
+bool generation_vault(struct store *store, uint64_t generation, CK_SLOT_ID slot,
+                      struct vault_info *ret);
+void generation_keep_vault(struct store *store, uint64_t generation, const struct vault_info *info);
 
 /* ---- keys.c ---- */
 

@@ -191,20 +191,27 @@ static CK_RV find_slot(struct store *store, CK_SLOT_ID slot, struct vault_info *
     return rv == CKR_OK ? read_vault(store, s.id, &record, ret) : rv;
 }
 
+/* Every call with a session asks this: it is read once a generation. */
 CK_RV vault_get_slot(struct store *store, CK_SLOT_ID slot, struct vault_info *ret)
 {
     struct keys *home = NULL;
     struct vault_info info;
+    uint64_t generation = 0;
     CK_RV rv;
 
     if (slot == 0 || slot > INT64_MAX)
         return fail_no_vault("in that slot");
+    rv = store_generation(store, &generation);
+    if (rv != CKR_OK || generation_vault(store, generation, slot, ret))
+        return rv;
     rv = store_enter(store, NULL, STORE_READ, &home);
     if (rv == CKR_OK)
         rv = store_leave(store, find_slot(store, slot, &info));
-    if (rv == CKR_OK)
-        *ret = info;
-    return rv;
+    if (rv != CKR_OK)
+        return rv;
+    generation_keep_vault(store, generation, &info);
+    *ret = info;
+    return CKR_OK;
 }
 
 struct list {

@@ -123,6 +123,7 @@ static void print_head(const struct world *w)
                  w->vaults[VAULT_LARGE].objects, w->options.rounds, w->options.slice_ms);
     (void)printf("%-40s %4s %9s %9s %9s   %9s %-10s %8s\n", "", "unit", party_names[KEYWARD],
                  party_names[OPENSSL], party_names[SOFTHSM], "measured", "", "budget");
+    (void)fflush(stdout);
 }
 
 static void print_row(const struct row *row, const struct result *r)

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 static size_t entries(const char *dir)
 {
@@ -191,6 +192,67 @@ START_TEST(generation_changes_with_own_and_others_commits_only)
 }
 END_TEST
 
+START_TEST(generation_changes_with_a_commit_of_another_program)
+{
+    struct vault_world w;
+    uint64_t before = 0;
+    uint64_t after = 0;
+
+    vault_world_init(&w);
+    assert_ok(store_generation(w.store, &before));
+    vault_world_sql(&w, "CREATE TABLE other (x)");
+    assert_ok(store_generation(w.store, &after));
+    ck_assert_uint_gt(after, before);
+    vault_world_release(&w);
+}
+END_TEST
+
+/* The file change counter, as a commit that is under way writes it. */
+static void add_to_mark(const struct vault_world *w, int by)
+{
+    int fd = open(w->path, O_RDWR | O_CLOEXEC);
+    uint8_t low;
+
+    ck_assert_int_eq(pread(fd, &low, 1, 27), 1);
+    low = (uint8_t)(low + by);
+    ck_assert_int_eq(pwrite(fd, &low, 1, 27), 1);
+    (void)close(fd);
+}
+
+START_TEST(a_mark_that_was_rolled_back_is_another_generation_when_it_comes_again)
+{
+    struct vault_world w;
+    struct buf value = BUF_INIT(64);
+    uint64_t under_way = 0;
+    uint64_t again = 0;
+
+    vault_world_init(&w);
+    add_to_mark(&w, 1);
+    assert_ok(store_generation(w.store, &under_way));
+    add_to_mark(&w, -1);
+    assert_ok(
+        store_get_home(w.store, "policy", &value)); /* what it kept would be of the old state */
+    add_to_mark(&w, 1);
+    assert_ok(store_generation(w.store, &again));
+    ck_assert_uint_gt(again, under_way);
+    add_to_mark(&w, -1);
+    buf_release(&value);
+    vault_world_release(&w);
+}
+END_TEST
+
+START_TEST(a_store_cut_to_nothing_has_no_generation)
+{
+    struct vault_world w;
+    uint64_t generation = 0;
+
+    vault_world_init(&w);
+    ck_assert_int_eq(truncate(w.path, 0), 0);
+    assert_rv(CKR_DEVICE_ERROR, store_generation(w.store, &generation));
+    vault_world_release(&w);
+}
+END_TEST
+
 START_TEST(a_child_of_fork_opens_anew_and_leaves_the_parent_whole)
 {
     struct vault_world w;
@@ -357,6 +419,9 @@ int main(void)
         CASE(a_key_of_the_same_id_that_is_another_does_not_open_the_store),
         CASE(home_values_are_kept_and_replaced),
         CASE(generation_changes_with_own_and_others_commits_only),
+        CASE(generation_changes_with_a_commit_of_another_program),
+        CASE(a_mark_that_was_rolled_back_is_another_generation_when_it_comes_again),
+        CASE(a_store_cut_to_nothing_has_no_generation),
         CASE(a_child_of_fork_opens_anew_and_leaves_the_parent_whole),
         CASE(a_store_another_process_holds_too_long_is_busy),
         CASE(a_truncated_or_overwritten_file_is_refused_with_a_reason),

@@ -65,6 +65,25 @@ START_TEST(a_vault_is_found_by_name_and_slot_as_it_was_made)
 }
 END_TEST
 
+START_TEST(a_vault_that_another_process_renames_has_its_new_name_at_once)
+{
+    struct vault_world w;
+    struct vault_info info;
+    struct store *other = NULL;
+
+    vault_world_init(&w);
+    (void)vault_world_vault(&w, "old");
+    assert_ok(vault_get_slot(w.store, 1, &info));
+    ck_assert_str_eq(info.name, "old");
+    assert_ok(store_open(&w.config, &other));
+    assert_ok(vault_update(other, &info, "new"));
+    assert_ok(vault_get_slot(w.store, 1, &info));
+    ck_assert_str_eq(info.name, "new");
+    store_close(other);
+    vault_world_release(&w);
+}
+END_TEST
+
 START_TEST(a_vault_that_is_refused_leaves_no_key_in_the_hsm)
 {
     struct vault_world w;
@@ -233,6 +252,7 @@ int main(void)
     const struct suite_case cases[] = {
         CASE(names_of_vaults_and_users_are_checked),
         CASE(a_vault_is_found_by_name_and_slot_as_it_was_made),
+        CASE(a_vault_that_another_process_renames_has_its_new_name_at_once),
         CASE(a_vault_that_is_refused_leaves_no_key_in_the_hsm),
         CASE(vaults_are_listed_by_slot_and_have_keys_of_their_own),
         CASE(an_update_changes_what_it_says_and_only_from_the_newest),
