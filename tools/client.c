@@ -250,7 +250,8 @@ int client_do(const struct invocation *inv, const char *vault, json_t *request,
     struct client client;
     json_t *answer = NULL;
     int rc = request != NULL ? client_open(inv, &client)
-                             : tool_fail(TOOL_FAILED, inv->command->name, "out of memory");
+                             : tool_fail(TOOL_FAILED, inv->command->name,
+                                         "what was given is no UTF-8 text, or memory ran out");
 
     if (request == NULL)
         return rc;

@@ -16,6 +16,11 @@ static json_t *request_of(const char *verb, const struct object_name *object)
     return request;
 }
 
+static int fail_bytes(const struct invocation *inv, const char *name)
+{
+    return tool_fail(TOOL_FAILED, inv->command->name, "%s is no UTF-8 text", name);
+}
+
 /* "sign,verify" as a list; empty words are left to the verb to refuse. */
 static int put_list(const struct invocation *inv, json_t *request, const char *name,
                     const char *member)
@@ -26,8 +31,10 @@ static int put_list(const struct invocation *inv, json_t *request, const char *n
     while (at != NULL && *at != '\0') {
         size_t n = strcspn(at, ",");
 
-        if (json_array_append_new(list, json_stringn(at, n)) != 0)
-            break;
+        if (json_array_append_new(list, json_stringn(at, n)) != 0) {
+            json_decref(list);
+            return fail_bytes(inv, name);
+        }
         at += n + (at[n] == ',');
     }
     if (at == NULL || json_array_size(list) == 0) {
@@ -40,12 +47,28 @@ static int put_list(const struct invocation *inv, json_t *request, const char *n
                : tool_fail(TOOL_FAILED, inv->command->name, "out of memory");
 }
 
-static void put_text(const struct invocation *inv, json_t *request, const char *name,
-                     const char *member)
+/* Never left out: without its --expires a key would be made that does not expire. */
+static int put_text(const struct invocation *inv, json_t *request, const char *name,
+                    const char *member)
 {
-    if (option(inv, name) != NULL)
-        (void)json_object_set_new(request, member, json_string(option(inv, name)));
+    const char *value = option(inv, name);
+
+    return value == NULL || json_object_set_new(request, member, json_string(value)) == 0
+               ? TOOL_DONE
+               : fail_bytes(inv, name);
 }
+
+static const struct {
+    const char *name, *member;
+    int (*put)(const struct invocation *inv, json_t *request, const char *name, const char *member);
+} create_options[] = {
+    {"--type", "type", put_text},
+    {"--protection", "protection", put_text},
+    {"--not-before", "not-before", put_text},
+    {"--expires", "expires", put_text},
+    {"--use", "use", put_list},
+    {"--mechanisms", "mechanisms", put_list},
+};
 
 static void print_keys(const struct invocation *inv, const json_t *answer)
 {
@@ -94,13 +117,10 @@ int cmd_key_create(const struct invocation *inv)
                          "--type is missing: rsa:2048 rsa:3072 rsa:4096 ec:P-256 ec:P-384 ec:P-521 "
                          "aes:128 aes:256 hmac:256");
     request = request_of("key.create", &object);
-    put_text(inv, request, "--type", "type");
-    put_text(inv, request, "--protection", "protection");
-    put_text(inv, request, "--not-before", "not-before");
-    put_text(inv, request, "--expires", "expires");
-    rc = put_list(inv, request, "--use", "use");
-    if (rc == TOOL_DONE)
-        rc = put_list(inv, request, "--mechanisms", "mechanisms");
+    if (request == NULL)
+        return fail_bytes(inv, "VAULT/NAME");
+    for (size_t i = 0; rc == TOOL_DONE && i < sizeof(create_options) / sizeof(*create_options); i++)
+        rc = create_options[i].put(inv, request, create_options[i].name, create_options[i].member);
     if (rc != TOOL_DONE) {
         json_decref(request);
         return rc;

@@ -43,6 +43,14 @@ fails "the 30th of February" 'no time' create web/no --type aes:256 --expires 20
 fails "a key that would have expired" 'expired already' create web/no --type aes:256 --expires 2001-01-01
 fails "a key that ends before it begins" 'before it begins' create web/no --type aes:256 --not-before 2032-01-01 --expires 2031-01-01
 fails "a name with a control character" 'control characters' create "web/a$(printf '\001')b" --type aes:256
+bytes=$(printf '\377\376')
+fails "a name that is no UTF-8" 'VAULT/NAME is no UTF-8' create "web/$bytes" --type aes:256
+fails "a type that is no UTF-8" '--type is no UTF-8' create web/no --type "$bytes"
+for option in --protection --not-before --expires --use --mechanisms; do
+    fails "a $option that is no UTF-8 is not left out" "$option is no UTF-8" create web/no --type aes:256 "$option" "$bytes"
+done
+fails "an object to show that is no UTF-8" 'no UTF-8' "$KEYWARD" key show "web/$bytes"
+fails "a vault that is no UTF-8" 'no UTF-8' "$KEYWARD" key list "$bytes"
 fails "a vault that is not there" 'no vault nowhere' create nowhere/k --type aes:256
 fails "a name that is taken" 'already' create web/aes-256 --type aes:256
 none_made() {
