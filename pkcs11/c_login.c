@@ -7,6 +7,7 @@
  */
 #include "pkcs11/call.h"
 #include "pkcs11/handles.h"
+#include "pkcs11/login.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -131,7 +132,25 @@ static CK_RV login_of(struct run *run, enum login_kind kind, const char *name, s
     return rv == CKR_USER_PIN_NOT_INITIALIZED ? CKR_OK : rv;
 }
 
-static CK_RV login(struct run *run, CK_USER_TYPE type, struct bytes pin)
+/* The user that stands beside the PIN (C_LoginUser), or the one that the PIN itself speaks for. */
+static CK_RV find_credential(struct run *run, CK_USER_TYPE type, struct bytes user,
+                             struct bytes pin, struct credential *ret)
+{
+    char name[USER_NAME_MAX + 1];
+    CK_RV noted;
+
+    if (user.len == 0 || (type == CKU_SO && bytes_equal_str(user, "so")))
+        return credential_parse(run, type, pin, ret);
+    if (type != CKU_SO && names_user(run, user, name)) {
+        credential_set(ret, name, pin);
+        return CKR_OK;
+    }
+    (void)fail(CKR_PIN_INCORRECT, "no user of this vault has that name and PIN: check both");
+    noted = gate_note(run, ACTION_LOGIN, NULL, CKR_PIN_INCORRECT);
+    return noted == CKR_OK ? CKR_PIN_INCORRECT : noted;
+}
+
+CK_RV login_begin(struct run *run, CK_USER_TYPE type, struct bytes user, struct bytes pin)
 {
     struct credential credential = {.secret = BYTES_NONE};
     struct ask ask = {.action = ACTION_LOGIN};
@@ -142,7 +161,7 @@ static CK_RV login(struct run *run, CK_USER_TYPE type, struct bytes pin)
         rv = fail_argument(
             "pPin"); /* no CKF_PROTECTED_AUTHENTICATION_PATH: there is no other way in */
     if (rv == CKR_OK)
-        rv = credential_parse(run, type, pin, &credential);
+        rv = find_credential(run, type, user, pin, &credential);
     if (rv == CKR_OK)
         rv = login_of(run, type == CKU_SO ? LOGIN_SO : LOGIN_USER, credential.name, &login);
     if (rv == CKR_OK)
@@ -167,7 +186,7 @@ CK_RV C_Login(CK_SESSION_HANDLE session, CK_USER_TYPE type, CK_UTF8CHAR_PTR pin,
     CK_RV rv = call_enter(&run, CALL_LOGIN, session);
 
     if (rv == CKR_OK)
-        rv = login(&run, type, BYTES(pin, pin_len));
+        rv = login_begin(&run, type, BYTES_NONE, BYTES(pin, pin_len));
     return call_leave(&run, rv);
 }
 

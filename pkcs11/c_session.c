@@ -1,5 +1,6 @@
-/* PKCS#11 2.40, 5.6: sessions, without login (c_login.c). */
-#include "pkcs11/call.h"
+/* PKCS#11 2.40, 5.6 and 3.0, 5.6 (C_SessionCancel): sessions, without login (c_login.c). */
+#include "pkcs11/operation_int.h"
+#include "pkcs11/search.h"
 
 static CK_RV open_session(struct run *run, CK_FLAGS flags, CK_SESSION_HANDLE_PTR ret)
 {
@@ -77,5 +78,43 @@ CK_RV C_GetSessionInfo(CK_SESSION_HANDLE session, CK_SESSION_INFO_PTR info)
 
     if (rv == CKR_OK)
         rv = get_session_info(&run, info);
+    return call_leave(&run, rv);
+}
+
+/* One row a kind of operation that a session can have in progress. */
+static const struct {
+    CK_FLAGS flag;
+    enum operation_kind kind;
+} cancels[] = {
+    {CKF_DIGEST, OPERATION_DIGEST},   {CKF_SIGN, OPERATION_SIGN},
+    {CKF_VERIFY, OPERATION_VERIFY},   {CKF_ENCRYPT, OPERATION_ENCRYPT},
+    {CKF_DECRYPT, OPERATION_DECRYPT},
+};
+
+/* Flags of what is not in progress change nothing. The first failure is told of, the others end
+ * all the same. */
+static CK_RV session_cancel(struct run *run, CK_FLAGS flags)
+{
+    CK_RV rv = CKR_OK;
+
+    for (size_t i = 0; i < sizeof(cancels) / sizeof(*cancels); i++) {
+        CK_RV ended =
+            (flags & cancels[i].flag) != 0 ? operation_cancel(run, cancels[i].kind) : CKR_OK;
+
+        if (rv == CKR_OK)
+            rv = ended;
+    }
+    if ((flags & CKF_FIND_OBJECTS) != 0)
+        search_free(TAKE(run->session->search));
+    return rv;
+}
+
+CK_RV C_SessionCancel(CK_SESSION_HANDLE session, CK_FLAGS flags)
+{
+    struct run run;
+    CK_RV rv = call_enter(&run, CALL_SESSION_CANCEL, session);
+
+    if (rv == CKR_OK)
+        rv = session_cancel(&run, flags);
     return call_leave(&run, rv);
 }

@@ -54,6 +54,10 @@ static const struct call calls[CALL_COUNT] = {
     [CALL_VERIFY] = {"C_Verify", CALL_NEEDS_SESSION},
     [CALL_VERIFY_UPDATE] = {"C_VerifyUpdate", CALL_NEEDS_SESSION},
     [CALL_VERIFY_FINAL] = {"C_VerifyFinal", CALL_NEEDS_SESSION},
+    [CALL_DIGEST_ENCRYPT_UPDATE] = {"C_DigestEncryptUpdate", CALL_NEEDS_SESSION},
+    [CALL_DECRYPT_DIGEST_UPDATE] = {"C_DecryptDigestUpdate", CALL_NEEDS_SESSION},
+    [CALL_SIGN_ENCRYPT_UPDATE] = {"C_SignEncryptUpdate", CALL_NEEDS_SESSION},
+    [CALL_DECRYPT_VERIFY_UPDATE] = {"C_DecryptVerifyUpdate", CALL_NEEDS_SESSION},
     [CALL_GENERATE_KEY] = {"C_GenerateKey", CALL_NEEDS_SESSION},
     [CALL_GENERATE_KEY_PAIR] = {"C_GenerateKeyPair", CALL_NEEDS_SESSION},
     [CALL_SEED_RANDOM] = {"C_SeedRandom", CALL_NEEDS_SESSION},
@@ -61,6 +65,8 @@ static const struct call calls[CALL_COUNT] = {
     [CALL_GET_FUNCTION_STATUS] = {"C_GetFunctionStatus", CALL_NEEDS_SESSION},
     [CALL_CANCEL_FUNCTION] = {"C_CancelFunction", CALL_NEEDS_SESSION},
     [CALL_WAIT_FOR_SLOT_EVENT] = {"C_WaitForSlotEvent", CALL_NEEDS_APP},
+    [CALL_LOGIN_USER] = {"C_LoginUser", CALL_NEEDS_SESSION},
+    [CALL_SESSION_CANCEL] = {"C_SessionCancel", CALL_NEEDS_SESSION},
     [CALL_ADMIN] = {"keyward", CALL_NEEDS_HOME},
 };
 

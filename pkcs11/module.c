@@ -1,5 +1,5 @@
 /*
- * The module: C_Initialize and C_Finalize, the function lists, and the one global.
+ * The module: C_Initialize and C_Finalize, and the one global.
  *
  * States of the global: no app; an app of this process; an app of the parent (we are a child that
  * forked). Only C_Initialize and C_Finalize move between them, under `changing`. Other calls hold
@@ -9,7 +9,6 @@
 #include "pkcs11/module.h"
 
 #include "pkcs11/call.h"
-#include "pkcs11/keyward.h"
 
 #include <dlfcn.h>
 #include <pthread.h>
@@ -262,132 +261,4 @@ CK_RV C_Finalize(CK_VOID_PTR reserved)
     }
     change_end();
     return rv;
-}
-
-/* ---- function lists ---- */
-
-static CK_FUNCTION_LIST functions = {
-    .version = {2, 40},
-    .C_Initialize = C_Initialize,
-    .C_Finalize = C_Finalize,
-    .C_GetInfo = C_GetInfo,
-    .C_GetFunctionList = C_GetFunctionList,
-    .C_GetSlotList = C_GetSlotList,
-    .C_GetSlotInfo = C_GetSlotInfo,
-    .C_GetTokenInfo = C_GetTokenInfo,
-    .C_GetMechanismList = C_GetMechanismList,
-    .C_GetMechanismInfo = C_GetMechanismInfo,
-    .C_InitToken = C_InitToken,
-    .C_InitPIN = C_InitPIN,
-    .C_SetPIN = C_SetPIN,
-    .C_OpenSession = C_OpenSession,
-    .C_CloseSession = C_CloseSession,
-    .C_CloseAllSessions = C_CloseAllSessions,
-    .C_GetSessionInfo = C_GetSessionInfo,
-    .C_GetOperationState = C_GetOperationState,
-    .C_SetOperationState = C_SetOperationState,
-    .C_Login = C_Login,
-    .C_Logout = C_Logout,
-    .C_CreateObject = C_CreateObject,
-    .C_CopyObject = C_CopyObject,
-    .C_DestroyObject = C_DestroyObject,
-    .C_GetObjectSize = C_GetObjectSize,
-    .C_GetAttributeValue = C_GetAttributeValue,
-    .C_SetAttributeValue = C_SetAttributeValue,
-    .C_FindObjectsInit = C_FindObjectsInit,
-    .C_FindObjects = C_FindObjects,
-    .C_FindObjectsFinal = C_FindObjectsFinal,
-    .C_EncryptInit = C_EncryptInit,
-    .C_Encrypt = C_Encrypt,
-    .C_EncryptUpdate = C_EncryptUpdate,
-    .C_EncryptFinal = C_EncryptFinal,
-    .C_DecryptInit = C_DecryptInit,
-    .C_Decrypt = C_Decrypt,
-    .C_DecryptUpdate = C_DecryptUpdate,
-    .C_DecryptFinal = C_DecryptFinal,
-    .C_DigestInit = C_DigestInit,
-    .C_Digest = C_Digest,
-    .C_DigestUpdate = C_DigestUpdate,
-    .C_DigestKey = C_DigestKey,
-    .C_DigestFinal = C_DigestFinal,
-    .C_SignInit = C_SignInit,
-    .C_Sign = C_Sign,
-    .C_SignUpdate = C_SignUpdate,
-    .C_SignFinal = C_SignFinal,
-    .C_SignRecoverInit = C_SignRecoverInit,
-    .C_SignRecover = C_SignRecover,
-    .C_VerifyInit = C_VerifyInit,
-    .C_Verify = C_Verify,
-    .C_VerifyUpdate = C_VerifyUpdate,
-    .C_VerifyFinal = C_VerifyFinal,
-    .C_VerifyRecoverInit = C_VerifyRecoverInit,
-    .C_VerifyRecover = C_VerifyRecover,
-    .C_DigestEncryptUpdate = C_DigestEncryptUpdate,
-    .C_DecryptDigestUpdate = C_DecryptDigestUpdate,
-    .C_SignEncryptUpdate = C_SignEncryptUpdate,
-    .C_DecryptVerifyUpdate = C_DecryptVerifyUpdate,
-    .C_GenerateKey = C_GenerateKey,
-    .C_GenerateKeyPair = C_GenerateKeyPair,
-    .C_WrapKey = C_WrapKey,
-    .C_UnwrapKey = C_UnwrapKey,
-    .C_DeriveKey = C_DeriveKey,
-    .C_SeedRandom = C_SeedRandom,
-    .C_GenerateRandom = C_GenerateRandom,
-    .C_GetFunctionStatus = C_GetFunctionStatus,
-    .C_CancelFunction = C_CancelFunction,
-    .C_WaitForSlotEvent = C_WaitForSlotEvent,
-};
-
-CK_RV C_GetFunctionList(CK_FUNCTION_LIST_PTR_PTR list)
-{
-    if (list == NULL)
-        return fail_argument("ppFunctionList");
-    *list = &functions;
-    return CKR_OK;
-}
-
-/* 3.0, 5.4.5: interfaces, ours first for those who ask for it by name; the default is the
- * standard's. */
-static CK_UTF8CHAR standard_name[] = "PKCS 11";
-static CK_UTF8CHAR our_name[] = KEYWARD_INTERFACE;
-static CK_INTERFACE interfaces[] = {
-    {standard_name, &functions, 0},
-    {our_name, &module_admin_functions, 0},
-};
-
-#define INTERFACES (sizeof(interfaces) / sizeof(*interfaces))
-
-CK_RV C_GetInterfaceList(CK_INTERFACE_PTR list, CK_ULONG_PTR count)
-{
-    if (count == NULL)
-        return fail_argument("pulCount");
-    if (list != NULL && *count < INTERFACES) {
-        *count = INTERFACES;
-        return fail(CKR_BUFFER_TOO_SMALL, "there are %zu interfaces", INTERFACES);
-    }
-    if (list != NULL)
-        memcpy(list, interfaces, sizeof(interfaces));
-    *count = INTERFACES;
-    return CKR_OK;
-}
-
-CK_RV C_GetInterface(CK_UTF8CHAR_PTR name, CK_VERSION_PTR version, CK_INTERFACE_PTR_PTR interface,
-                     CK_FLAGS flags)
-{
-    if (interface == NULL)
-        return fail_argument("ppInterface");
-    for (size_t i = 0; i < INTERFACES; i++) {
-        const CK_VERSION *has = interfaces[i].pFunctionList;
-
-        if (name != NULL &&
-            strcmp((const char *)name, (const char *)interfaces[i].pInterfaceName) != 0)
-            continue;
-        if (version != NULL && (version->major != has->major || version->minor != has->minor))
-            continue;
-        if ((interfaces[i].flags & flags) != flags)
-            continue;
-        *interface = &interfaces[i];
-        return CKR_OK;
-    }
-    return fail(CKR_FUNCTION_FAILED, "keyward has no interface of that name, version and flags");
 }

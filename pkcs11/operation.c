@@ -90,7 +90,7 @@ CK_RV operation_key_code(CK_RV rv)
     return rv == CKR_OBJECT_HANDLE_INVALID ? CKR_KEY_HANDLE_INVALID : rv;
 }
 
-static CK_RV find(const struct run *run, enum operation_kind kind, struct operation **ret)
+CK_RV operation_find(const struct run *run, enum operation_kind kind, struct operation **ret)
 {
     *ret = run->session->operations[kind];
     if (*ret == NULL)
@@ -102,7 +102,7 @@ static CK_RV find(const struct run *run, enum operation_kind kind, struct operat
 }
 
 /* What is left of the operation after a call that ended with rv. */
-static CK_RV settle(struct run *run, enum operation_kind kind, CK_RV rv, bool ended)
+CK_RV operation_settle(struct run *run, enum operation_kind kind, CK_RV rv, bool ended)
 {
     if (rv == CKR_BUFFER_TOO_SMALL || (rv == CKR_OK && !ended))
         return rv;
@@ -111,7 +111,7 @@ static CK_RV settle(struct run *run, enum operation_kind kind, CK_RV rv, bool en
     return rv;
 }
 
-static CK_RV check_io(const struct operation *op, const struct operation_io *io, bool has_output)
+CK_RV operation_check_io(const struct operation *op, const struct operation_io *io, bool has_output)
 {
     if (io->in.data == NULL && io->in.len > 0)
         return fail_argument("the data");
@@ -125,7 +125,7 @@ static CK_RV check_io(const struct operation *op, const struct operation_io *io,
     return CKR_OK;
 }
 
-static CK_RV ensure_stage(const struct operation *op, bool right)
+CK_RV operation_ensure_stage(const struct operation *op, bool right)
 {
     if (!right)
         return fail(CKR_OPERATION_ACTIVE,
@@ -145,8 +145,8 @@ static CK_RV too_small(const struct operation_io *io, uint64_t length)
 }
 
 /* PKCS#11 2.40, 5.2. The operation stands where it stood after a true *ret_asked and a failure. */
-static CK_RV offer_length(const struct operation_io *io, uint64_t length, bool exact,
-                          bool *ret_asked)
+CK_RV operation_offer_length(const struct operation_io *io, uint64_t length, bool exact,
+                             bool *ret_asked)
 {
     if (io->out == NULL) {
         *io->out_len = (CK_ULONG)length;
@@ -157,8 +157,8 @@ static CK_RV offer_length(const struct operation_io *io, uint64_t length, bool e
 }
 
 /* The length of what a one-shot or Final call gives out after input bytes in all. */
-static CK_RV offer_result_length(const struct operation *op, const struct operation_io *io,
-                                 uint64_t input, bool *ret_asked)
+CK_RV operation_offer_result(const struct operation *op, const struct operation_io *io,
+                             uint64_t input, bool *ret_asked)
 {
     uint64_t length = 0;
     bool exact = true;
@@ -170,7 +170,7 @@ static CK_RV offer_result_length(const struct operation *op, const struct operat
         rv = operation_length(op, input, &length, &exact);
     if (rv != CKR_OK || !kind_rows[op->kind].output)
         return rv;
-    return offer_length(io, length - op->released, exact, ret_asked);
+    return operation_offer_length(io, length - op->released, exact, ret_asked);
 }
 
 /* The key as it is now: what has happened to it since Init holds for the rest of the operation. */
@@ -200,7 +200,7 @@ static CK_RV ask_again(struct run *run, struct operation *op)
 
 /* Asks the gate again; from here on call_leave() writes a record, an intent's outcome where there
  * is one: also when the answer is now no. */
-static CK_RV resume(struct run *run, struct operation *op)
+CK_RV operation_resume(struct run *run, struct operation *op)
 {
     CK_RV rv = ask_again(run, op);
 
@@ -234,8 +234,8 @@ static CK_RV promise(struct run *run, struct operation *op)
 }
 
 /* Hands a finished result over; a result that does not fit is the caller's to keep. */
-static CK_RV give(struct run *run, struct operation *op, const struct operation_io *io,
-                  struct buf *out)
+CK_RV operation_give(struct run *run, struct operation *op, const struct operation_io *io,
+                     struct buf *out)
 {
     CK_RV rv;
 
@@ -266,240 +266,31 @@ static CK_RV whole(struct run *run, struct operation *op, const struct operation
 {
     SCOPED(buf_release_secure) struct buf out = BUF_INIT(SIZE_MAX);
     bool asked = false;
-    CK_RV rv = check_io(op, io, kind_rows[op->kind].output);
+    CK_RV rv = operation_check_io(op, io, kind_rows[op->kind].output);
 
     if (rv == CKR_OK)
-        rv = ensure_stage(op, op->stage == OPERATION_READY);
+        rv = operation_ensure_stage(op, op->stage == OPERATION_READY);
     if (rv == CKR_OK)
-        rv = offer_result_length(op, io, io->in.len, &asked);
+        rv = operation_offer_result(op, io, io->in.len, &asked);
     if (rv != CKR_OK || asked)
         return rv;
-    rv = resume(run, op);
+    rv = operation_resume(run, op);
     if (rv == CKR_OK)
         rv = note_whole(run, op, io->in);
     if (rv == CKR_OK)
         rv = op->way->whole(run, op, io, &out);
     *ret_ended = true;
-    return rv == CKR_OK ? give(run, op, io, &out) : rv;
+    return rv == CKR_OK ? operation_give(run, op, io, &out) : rv;
 }
 
 CK_RV operation_whole(struct run *run, enum operation_kind kind, const struct operation_io *io)
 {
     struct operation *op = NULL;
     bool ended = false;
-    CK_RV rv = find(run, kind, &op);
+    CK_RV rv = operation_find(run, kind, &op);
 
     if (rv != CKR_OK)
         return rv;
     rv = whole(run, op, io, &ended);
-    return settle(run, kind, rv, ended);
-}
-
-/* ---- in parts ---- */
-
-static CK_RV begin(struct run *run, struct operation *op)
-{
-    CK_RV rv = CKR_OK;
-
-    if (op->stage != OPERATION_READY)
-        return CKR_OK;
-    if (op->kind == OPERATION_SIGN || op->kind == OPERATION_VERIFY)
-        rv = local_mac_new(run_local(run), BYTES(run->vault.log_key, sizeof(run->vault.log_key)),
-                           &op->mac);
-    if (rv == CKR_OK)
-        rv = op->way->begin(run, op);
-    if (rv == CKR_OK)
-        op->stage = OPERATION_PARTS;
-    return rv;
-}
-
-/* The intent of a cipher that releases its output part by part, before its first part. */
-static CK_RV resume_part(struct run *run, struct operation *op)
-{
-    CK_RV rv;
-
-    if (!op->way->releases)
-        return CKR_OK;
-    rv = resume(run, op);
-    if (rv != CKR_OK || op->intended)
-        return rv;
-    rv = gate_intent(run);
-    if (rv == CKR_OK) {
-        op->intended = true;
-        op->intent = run->gate.intent;
-    }
-    return rv;
-}
-
-static CK_RV feed(struct run *run, struct operation *op, struct bytes in, struct buf *out)
-{
-    CK_RV rv = begin(run, op);
-
-    if (rv == CKR_OK && op->mac != NULL)
-        rv = local_mac_update(op->mac, in);
-    if (rv == CKR_OK)
-        rv = op->way->update(op, in, out);
-    if (rv != CKR_OK)
-        return rv;
-    op->total += in.len;
-    return CKR_OK;
-}
-
-/* A part that failed ends the operation: that is on record, also where a good part is not. */
-static CK_RV part_failed(struct run *run, struct operation *op, CK_RV rv)
-{
-    CK_RV asked = CKR_OK;
-
-    if (!op->way->releases)
-        asked = resume(run, op);
-    if (asked == CKR_OK)
-        gate_length(run, op->total);
-    return rv;
-}
-
-static CK_RV part_done(struct run *run, struct operation *op, const struct operation_io *io,
-                       uint64_t most, struct buf *out)
-{
-    if (out->len > most)
-        return part_failed(run, op, fail_internal("an update gives out whole blocks only"));
-    op->released += out->len;
-    if (op->way->releases)
-        gate_keep(run, &op->grant);
-    if (kind_rows[op->kind].cipher)
-        run_output(run, io->out, io->out_len, out);
-    return CKR_OK;
-}
-
-static CK_RV update(struct run *run, struct operation *op, const struct operation_io *io)
-{
-    SCOPED(buf_release_secure) struct buf out = BUF_INIT(SIZE_MAX);
-    bool asked = false;
-    uint64_t most = 0;
-    CK_RV rv = check_io(op, io, kind_rows[op->kind].cipher);
-
-    if (rv == CKR_OK)
-        rv = ensure_stage(op, op->stage != OPERATION_STAGED);
-    if (rv == CKR_OK && kind_rows[op->kind].cipher) {
-        most = operation_length_of_part(op, io->in.len);
-        rv = offer_length(io, most, true, &asked);
-    }
-    if (rv != CKR_OK || asked)
-        return rv;
-    rv = resume_part(run, op);
-    if (rv != CKR_OK)
-        return rv;
-    rv = feed(run, op, io->in, &out);
-    return rv == CKR_OK ? part_done(run, op, io, most, &out) : part_failed(run, op, rv);
-}
-
-CK_RV operation_update(struct run *run, enum operation_kind kind, const struct operation_io *io)
-{
-    struct operation *op = NULL;
-    CK_RV rv = find(run, kind, &op);
-
-    if (rv != CKR_OK)
-        return rv;
-    rv = update(run, op, io);
-    return settle(run, kind, rv, false);
-}
-
-static CK_RV note_parts(struct run *run, struct operation *op)
-{
-    uint8_t mac[32];
-    CK_RV rv;
-
-    if (op->mac == NULL) {
-        gate_length(run, op->total);
-        return CKR_OK;
-    }
-    rv = local_mac_final(op->mac, mac);
-    if (rv == CKR_OK)
-        gate_digest_done(run, mac, op->total);
-    return rv;
-}
-
-/* The result comes out of the way once; one that does not fit waits, for the way is at its end. */
-static CK_RV finish(struct run *run, struct operation *op, const struct operation_io *io)
-{
-    SCOPED(buf_release_secure) struct buf out = BUF_INIT(SIZE_MAX);
-    CK_RV rv = begin(run, op);
-
-    if (rv == CKR_OK)
-        rv = note_parts(run, op);
-    if (rv == CKR_OK)
-        rv = op->way->final(run, op, io->signature, &out);
-    if (rv == CKR_OK)
-        rv = give(run, op, io, &out);
-    if (rv != CKR_BUFFER_TOO_SMALL)
-        return rv;
-    op->staged = out;
-    out = BUF_INIT(SIZE_MAX);
-    op->stage = OPERATION_STAGED;
-    op->released = 0; /* of what is staged */
-    return rv;
-}
-
-static CK_RV final(struct run *run, struct operation *op, const struct operation_io *io,
-                   bool *ret_ended)
-{
-    bool asked = false;
-    CK_RV rv = check_io(op, io, kind_rows[op->kind].output);
-
-    if (rv == CKR_OK)
-        rv = offer_result_length(op, io, op->total, &asked);
-    if (rv != CKR_OK || asked)
-        return rv;
-    rv = resume(run, op);
-    *ret_ended = true;
-    if (rv != CKR_OK)
-        return rv;
-    if (op->stage != OPERATION_STAGED)
-        return finish(run, op, io);
-    gate_length(run, op->total);
-    return give(run, op, io, &op->staged);
-}
-
-CK_RV operation_final(struct run *run, enum operation_kind kind, const struct operation_io *io)
-{
-    struct operation *op = NULL;
-    bool ended = false;
-    CK_RV rv = find(run, kind, &op);
-
-    if (rv != CKR_OK)
-        return rv;
-    rv = final(run, op, io, &ended);
-    return settle(run, kind, rv, ended);
-}
-
-/* ---- a key's value in a digest ---- */
-
-/* Asked and recorded like any use of the key, then refused: no value leaves the HSM to be digested
- * here. */
-static CK_RV digest_key(struct run *run, const struct operation *op, CK_OBJECT_HANDLE key)
-{
-    SCOPED(held_release_p) struct held *held = NULL;
-    struct ask ask = operation_ask(op);
-    CK_RV rv = ensure_stage(op, op->stage != OPERATION_STAGED);
-
-    if (rv == CKR_OK)
-        rv = handles_get(run, key, &held);
-    if (rv != CKR_OK)
-        return rv;
-    ask.object = &held->object;
-    rv = gate_ask(run, &ask);
-    if (rv != CKR_OK)
-        return rv;
-    return fail(CKR_KEY_INDIGESTIBLE,
-                "a key's value never leaves the HSM: use an HMAC mechanism with the key");
-}
-
-CK_RV operation_digest_key(struct run *run, CK_OBJECT_HANDLE key)
-{
-    struct operation *op = NULL;
-    CK_RV rv = find(run, OPERATION_DIGEST, &op);
-
-    if (rv != CKR_OK)
-        return rv;
-    rv = operation_key_code(digest_key(run, op, key));
-    return settle(run, OPERATION_DIGEST, rv, false);
+    return operation_settle(run, kind, rv, ended);
 }

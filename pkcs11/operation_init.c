@@ -173,14 +173,34 @@ static CK_RV set_up(struct run *run, struct operation *op, const CK_MECHANISM *m
     return CKR_OK;
 }
 
+static CK_RV record_cancel(struct run *run, const struct operation *op)
+{
+    CK_RV rv;
+
+    run->gate =
+        (struct gate){.granted = true, .intended = true, .intent = op->intent, .grant = op->grant};
+    gate_length(run, op->total);
+    rv = gate_finish(run, fail(CKR_FUNCTION_CANCELED, "the application gave the operation up"));
+    run->gate = (struct gate){.granted = false};
+    return rv == CKR_FUNCTION_CANCELED ? CKR_OK : rv;
+}
+
+CK_RV operation_cancel(struct run *run, enum operation_kind kind)
+{
+    struct operation *op = run->session->operations[kind];
+    CK_RV rv = op != NULL && op->intended ? record_cancel(run, op) : CKR_OK;
+
+    operation_free(op);
+    run->session->operations[kind] = NULL;
+    return rv;
+}
+
 /* mechanism NULL: 3.0 cancels what is active, 2.40 knows a bad argument only. */
 static CK_RV cancel(struct run *run, enum operation_kind kind)
 {
     if (run->session->operations[kind] == NULL)
         return fail_argument("the mechanism");
-    operation_free(run->session->operations[kind]);
-    run->session->operations[kind] = NULL;
-    return CKR_OK;
+    return operation_cancel(run, kind);
 }
 
 CK_RV operation_init(struct run *run, enum operation_kind kind, const CK_MECHANISM *mechanism,

@@ -1,6 +1,6 @@
 /*
- * What operation*.c and the chapters c_digest.c, c_sign.c, c_encrypt.c share: the body of an
- * operation and the calls that move it. Nobody else includes this.
+ * What operation*.c and the chapters c_digest.c, c_sign.c, c_encrypt.c, c_dual.c share: the body of
+ * an operation and the calls that move it. Nobody else includes this.
  *
  *   none   --C_*Init--> READY
  *   READY  --one-shot--> none          (operation_whole)
@@ -136,6 +136,37 @@ MUST_CHECK CK_RV operation_update(struct run *run, enum operation_kind kind,
                                   const struct operation_io *io);
 MUST_CHECK CK_RV operation_final(struct run *run, enum operation_kind kind,
                                  const struct operation_io *io);
+/* An Update of two operations: a cipher, and a digest or signature over its plaintext. A failure
+ * ends both and is recorded as the cipher's. */
+MUST_CHECK CK_RV operation_update_both(struct run *run, enum operation_kind cipher,
+                                       enum operation_kind other, const struct operation_io *io);
+/* Ends an operation unfinished, where there is one. What it has released already is an intent in
+ * the log, whose outcome is CKR_FUNCTION_CANCELED. */
+MUST_CHECK CK_RV operation_cancel(struct run *run, enum operation_kind kind);
+
+/* ---- operation.c for operation_parts.c ---- */
+
+/* CKR_OPERATION_NOT_INITIALIZED when none is active. */
+MUST_CHECK CK_RV operation_find(const struct run *run, enum operation_kind kind,
+                                struct operation **ret);
+/* What is left of the operation after a call that ended with rv, which it returns. */
+CK_RV operation_settle(struct run *run, enum operation_kind kind, CK_RV rv, bool ended);
+MUST_CHECK CK_RV operation_check_io(const struct operation *op, const struct operation_io *io,
+                                    bool has_output);
+/* CKR_OPERATION_ACTIVE unless right: the call does not fit the stage. */
+MUST_CHECK CK_RV operation_ensure_stage(const struct operation *op, bool right);
+/* PKCS#11 2.40, 5.2. The operation stands where it stood after a true *ret_asked and a failure. */
+MUST_CHECK CK_RV operation_offer_length(const struct operation_io *io, uint64_t length, bool exact,
+                                        bool *ret_asked);
+/* The same for what a one-shot or Final call gives out after input bytes in all. */
+MUST_CHECK CK_RV operation_offer_result(const struct operation *op, const struct operation_io *io,
+                                        uint64_t input, bool *ret_asked);
+/* Asks the gate again; from here on call_leave() writes a record. */
+MUST_CHECK CK_RV operation_resume(struct run *run, struct operation *op);
+/* Hands a finished result over; a result that does not fit is the caller's to keep. */
+MUST_CHECK CK_RV operation_give(struct run *run, struct operation *op,
+                                const struct operation_io *io, struct buf *out);
+
 /* C_DigestKey. */
 MUST_CHECK CK_RV operation_digest_key(struct run *run, CK_OBJECT_HANDLE key);
 

@@ -29,7 +29,6 @@ static CK_RV refuse(const char *function, const char *why)
 #define WHY_STATE "the state of an operation inside an HSM cannot be taken out of it"
 #define WHY_RECOVER                                                                                \
     "signatures with recovery exist only in RSA without a hash, which is no longer sound"
-#define WHY_DUAL "call the two functions one after the other"
 #define WHY_KEYS                                                                                   \
     "keys are made in the HSM and stay there; wrapping and deriving are not available yet"
 
@@ -60,22 +59,6 @@ REFUSE(C_VerifyRecover,
        (UNUSED CK_SESSION_HANDLE session, UNUSED CK_BYTE_PTR signature,
         UNUSED CK_ULONG signature_len, UNUSED CK_BYTE_PTR data, UNUSED CK_ULONG_PTR data_len),
        WHY_RECOVER)
-REFUSE(C_DigestEncryptUpdate,
-       (UNUSED CK_SESSION_HANDLE session, UNUSED CK_BYTE_PTR part, UNUSED CK_ULONG part_len,
-        UNUSED CK_BYTE_PTR out, UNUSED CK_ULONG_PTR out_len),
-       WHY_DUAL)
-REFUSE(C_DecryptDigestUpdate,
-       (UNUSED CK_SESSION_HANDLE session, UNUSED CK_BYTE_PTR part, UNUSED CK_ULONG part_len,
-        UNUSED CK_BYTE_PTR out, UNUSED CK_ULONG_PTR out_len),
-       WHY_DUAL)
-REFUSE(C_SignEncryptUpdate,
-       (UNUSED CK_SESSION_HANDLE session, UNUSED CK_BYTE_PTR part, UNUSED CK_ULONG part_len,
-        UNUSED CK_BYTE_PTR out, UNUSED CK_ULONG_PTR out_len),
-       WHY_DUAL)
-REFUSE(C_DecryptVerifyUpdate,
-       (UNUSED CK_SESSION_HANDLE session, UNUSED CK_BYTE_PTR part, UNUSED CK_ULONG part_len,
-        UNUSED CK_BYTE_PTR out, UNUSED CK_ULONG_PTR out_len),
-       WHY_DUAL)
 REFUSE(C_WrapKey,
        (UNUSED CK_SESSION_HANDLE session, UNUSED CK_MECHANISM_PTR mechanism,
         UNUSED CK_OBJECT_HANDLE wrapping_key, UNUSED CK_OBJECT_HANDLE key,

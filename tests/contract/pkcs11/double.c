@@ -192,6 +192,10 @@ static const char *const call_names[CALL_COUNT] = {
     [CALL_VERIFY] = "C_Verify",
     [CALL_VERIFY_UPDATE] = "C_VerifyUpdate",
     [CALL_VERIFY_FINAL] = "C_VerifyFinal",
+    [CALL_DIGEST_ENCRYPT_UPDATE] = "C_DigestEncryptUpdate",
+    [CALL_DECRYPT_DIGEST_UPDATE] = "C_DecryptDigestUpdate",
+    [CALL_SIGN_ENCRYPT_UPDATE] = "C_SignEncryptUpdate",
+    [CALL_DECRYPT_VERIFY_UPDATE] = "C_DecryptVerifyUpdate",
     [CALL_SEED_RANDOM] = "C_SeedRandom",
     [CALL_GENERATE_RANDOM] = "C_GenerateRandom",
 };
@@ -211,7 +215,7 @@ CK_RV call_enter(struct run *run, enum call_id id, CK_ULONG session)
     return CKR_OK;
 }
 
-static CK_RV finish(struct run *run, CK_RV rv)
+CK_RV gate_finish(struct run *run, CK_RV rv)
 {
     if (!run->gate.granted || (rv == CKR_BUFFER_TOO_SMALL && !run->gate.intended))
         return rv;
@@ -223,7 +227,7 @@ static CK_RV finish(struct run *run, CK_RV rv)
 
 CK_RV call_leave(struct run *run, CK_RV rv)
 {
-    rv = finish(run, rv);
+    rv = gate_finish(run, rv);
     for (size_t i = 0; i < run->output_count; i++) {
         struct run_output *o = &run->outputs[i];
 
@@ -319,6 +323,10 @@ static CK_FUNCTION_LIST functions = {
     .C_Verify = C_Verify,
     .C_VerifyUpdate = C_VerifyUpdate,
     .C_VerifyFinal = C_VerifyFinal,
+    .C_DigestEncryptUpdate = C_DigestEncryptUpdate,
+    .C_DecryptDigestUpdate = C_DecryptDigestUpdate,
+    .C_SignEncryptUpdate = C_SignEncryptUpdate,
+    .C_DecryptVerifyUpdate = C_DecryptVerifyUpdate,
     .C_SeedRandom = C_SeedRandom,
     .C_GenerateRandom = C_GenerateRandom,
 };

@@ -329,9 +329,51 @@ START_TEST(a_digest_or_random_number_the_policy_denies_is_refused)
 }
 END_TEST
 
+/* A software key's value, 16 bytes of 0x4b. */
+static CK_RV digest_key(struct bench *b, uint8_t out[static 32])
+{
+    CK_MECHANISM m = {.mechanism = CKM_SHA256};
+    CK_ULONG len = 32;
+    CK_RV rv;
+
+    assert_ok(b->p11->C_DigestInit(b->session, &m));
+    rv = b->p11->C_DigestKey(b->session, bench_key(b, BENCH_AES128));
+    return rv == CKR_OK ? b->p11->C_DigestFinal(b->session, out, &len) : rv;
+}
+
+START_TEST(only_a_value_that_may_be_read_is_digested)
+{
+    struct bench b;
+    struct object *key;
+    uint8_t value[16];
+    uint8_t expected[32];
+    uint8_t out[32];
+
+    bench_open(&b);
+    key = double_object(BENCH_AES128);
+    memset(value, 0x4b, sizeof(value));
+    ck_assert_int_eq(EVP_Digest(value, sizeof(value), expected, &(unsigned){0}, EVP_sha256(), NULL),
+                     1);
+    assert_ok(attrs_set_bool(&key->attrs, CKA_EXTRACTABLE, true));
+    assert_rv(CKR_KEY_INDIGESTIBLE, digest_key(&b, out));
+    key->material = secret_copy(BYTES(value, sizeof(value)));
+    ck_assert_ptr_nonnull(key->material);
+    assert_ok(digest_key(&b, out));
+    ck_assert_mem_eq(out, expected, sizeof(out));
+    assert_ok(attrs_set_bool(&key->attrs, CKA_SENSITIVE, true));
+    assert_rv(CKR_KEY_INDIGESTIBLE, digest_key(&b, out));
+    assert_ok(attrs_set_bool(&key->attrs, CKA_SENSITIVE, false));
+    assert_ok(attrs_set_bool(&key->attrs, CKA_EXTRACTABLE, false));
+    assert_rv(CKR_KEY_INDIGESTIBLE, digest_key(&b, out));
+    secret_free(TAKE(key->material));
+    bench_close(&b);
+}
+END_TEST
+
 int main(void)
 {
     const struct suite_case cases[] = {
+        CASE(only_a_value_that_may_be_read_is_digested),
         CASE_LOOP(a_key_without_the_right_is_refused, GOOD),
         CASE_LOOP(a_hidden_key_is_no_key_whatever_else_is_wrong_with_it, GOOD),
         CASE_LOOP(a_use_the_policy_denies_is_refused_and_on_record, GOOD),
