@@ -73,7 +73,8 @@ struct gate {
  * as C_Logout would end it. */
 MUST_CHECK CK_RV gate_login(struct run *run, struct login *ret);
 /*
- * Decides, under the rules in force now. CKR_OK: run->gate.grant is current. Denied: the code
+ * Decides, under the rules in force now (the home's alone for the verb that applies a policy where
+ * the vault's own does not load). CKR_OK: run->gate.grant is current. Denied: the code
  * DESIGN 2 names for this action, after the denial is in the log (CKR_DEVICE_ERROR when it could
  * not be written). An object that may not be listed answers CKR_OBJECT_HANDLE_INVALID
  * (CKR_KEY_HANDLE_INVALID where the action uses a key).

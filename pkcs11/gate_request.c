@@ -321,6 +321,22 @@ CK_RV gate_login(struct run *run, struct login *ret)
     return CKR_OK;
 }
 
+/*
+ * The rules in force. Where the vault's own text does not load they permit nothing, so nobody could
+ * put another in its place: that one act of administration is asked of the home's policy alone.
+ */
+static CK_RV rules_for(struct run *run, enum action action, struct rules **ret)
+{
+    struct engine *engine = run->app->engine;
+    CK_RV rv = engine_rules(engine, run->has_vault ? &run->vault : NULL, ret);
+
+    if (rv != CKR_OK || (*ret)->policy != NULL || run->verb == NULL ||
+        action != ACTION_APPLY_POLICY)
+        return rv;
+    engine_rules_release(engine, TAKE(*ret));
+    return engine_rules(engine, NULL, ret);
+}
+
 CK_RV question_new(struct run *run, const struct ask *ask, struct question *q)
 {
     CK_RV rv;
@@ -336,7 +352,7 @@ CK_RV question_new(struct run *run, const struct ask *ask, struct question *q)
     q->verdict.errors = q->errors;
     q->verdict.error_max = QUESTION_REASONS_MAX;
     put_together(q);
-    return engine_rules(run->app->engine, run->has_vault ? &run->vault : NULL, &q->rules);
+    return rules_for(run, ask->action, &q->rules);
 }
 
 void question_release(struct question *q)
