@@ -2,6 +2,7 @@
 #include "pkcs11/birth.h"
 
 #include "pkcs11/handles.h"
+#include "pkcs11/trust.h"
 
 #include <string.h>
 
@@ -42,6 +43,8 @@ CK_RV birth_begin(struct run *run, CK_OBJECT_CLASS cls, CK_KEY_TYPE key_type, en
         return fail(CKR_TEMPLATE_INCONSISTENT,
                     "CKA_CLASS or CKA_KEY_TYPE is not what this call makes: leave them out");
     rv = template_complete(kind, use, template, count, &object.attrs);
+    if (rv == CKR_OK)
+        rv = trust_check(run, NULL, &object.attrs);
     if (rv == CKR_OK)
         rv = set_identity(run, cls, key_type, &object);
     if (rv == CKR_OK)

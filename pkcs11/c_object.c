@@ -4,6 +4,7 @@
 #include "pkcs11/handles.h"
 #include "pkcs11/keys.h"
 #include "pkcs11/read.h"
+#include "pkcs11/trust.h"
 #include "pkcs11/view.h"
 
 /* ---- C_CreateObject ---- */
@@ -195,6 +196,8 @@ static CK_RV change(struct run *run, CK_OBJECT_HANDLE handle, const struct held 
         rv = object_copy(changed, &held->object);
     if (rv == CKR_OK)
         rv = template_change(changed, template, count);
+    if (rv == CKR_OK)
+        rv = trust_check(run, &held->object.attrs, &changed->attrs);
     if (rv == CKR_OK)
         rv = renumber(run, &held->object, changed);
     if (rv == CKR_OK)

@@ -9,6 +9,7 @@
 #include "base/mech.h"
 #include "base/names.h"
 #include "pkcs11/birth.h"
+#include "pkcs11/roles.h"
 
 #include <string.h>
 
@@ -265,6 +266,8 @@ static CK_RV generate(struct birth *b, const CK_ATTRIBUTE *public_template, CK_U
                        b->pair[0]);
     if (rv == CKR_OK && pair)
         rv = begin_one(b, CKO_PUBLIC_KEY, public_template, public_count, b->pair[1]);
+    if (rv == CKR_OK && pair)
+        rv = role_settle_pair(&b->pair[1]->attrs, &b->pair[0]->attrs);
     if (rv == CKR_OK)
         rv = check_protection(b);
     if (rv == CKR_OK)

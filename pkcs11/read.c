@@ -7,6 +7,7 @@
 
 #include "base/names.h"
 #include "pkcs11/handles.h"
+#include "pkcs11/nested.h"
 #include "pkcs11/view.h"
 
 #include <string.h>
@@ -79,7 +80,7 @@ static CK_RV ask(struct run *run, struct reading *r)
 
 /* ---- one attribute ---- */
 
-static CK_RV answer_code(const struct reading *r, const CK_ATTRIBUTE *attr, struct view *view)
+static CK_RV answer_code(const struct reading *r, CK_ATTRIBUTE *attr, struct view *view)
 {
     const struct object *object = &r->held->object;
     enum view_answer answer = view_attribute(object, attr->type, view);
@@ -88,6 +89,8 @@ static CK_RV answer_code(const struct reading *r, const CK_ATTRIBUTE *attr, stru
         return CKR_ATTRIBUTE_SENSITIVE;
     if (answer == VIEW_ABSENT)
         return CKR_ATTRIBUTE_TYPE_INVALID;
+    if (nested_is(attr->type))
+        return nested_read(view->value, attr, false);
     if (attr->pValue != NULL && attr->ulValueLen < view->value.len)
         return CKR_BUFFER_TOO_SMALL;
     return CKR_OK;
@@ -96,8 +99,13 @@ static CK_RV answer_code(const struct reading *r, const CK_ATTRIBUTE *attr, stru
 static void give_one(const struct reading *r, CK_ATTRIBUTE *attr)
 {
     struct view view;
+    CK_RV code = answer_code(r, attr, &view);
 
-    if (answer_code(r, attr, &view) != CKR_OK) {
+    if (nested_is(attr->type) && (code == CKR_OK || code == CKR_BUFFER_TOO_SMALL)) {
+        fail_unheeded(nested_read(view.value, attr, true)); /* the code is told already */
+        return;
+    }
+    if (code != CKR_OK) {
         attr->ulValueLen = CK_UNAVAILABLE_INFORMATION;
         return;
     }

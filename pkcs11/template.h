@@ -17,41 +17,65 @@ enum object_kind {
     KIND_DATA = 1U << 0,
     KIND_CERTIFICATE = 1U << 1,
     KIND_RSA_PUBLIC = 1U << 2,
-    KIND_EC_PUBLIC = 1U << 3,
-    KIND_RSA_PRIVATE = 1U << 4,
-    KIND_EC_PRIVATE = 1U << 5,
-    KIND_AES = 1U << 6,
-    KIND_GENERIC = 1U << 7,
+    KIND_EC_PUBLIC = 1U << 3, /* Weierstrass: signs and agrees */
+    KIND_EDWARDS_PUBLIC = 1U << 4,
+    KIND_MONTGOMERY_PUBLIC = 1U << 5,
+    KIND_RSA_PRIVATE = 1U << 6,
+    KIND_EC_PRIVATE = 1U << 7,
+    KIND_EDWARDS_PRIVATE = 1U << 8,
+    KIND_MONTGOMERY_PRIVATE = 1U << 9,
+    KIND_AES = 1U << 10, /* XTS keys too */
+    KIND_CHACHA20 = 1U << 11,
+    KIND_DES3 = 1U << 12,
+    KIND_GENERIC = 1U << 13,
+    KIND_HKDF = 1U << 14,
+    KIND_MAC = 1U << 15, /* CKK_SHA256_HMAC and its like */
 };
 
-#define KINDS_PUBLIC  ((unsigned)KIND_RSA_PUBLIC | (unsigned)KIND_EC_PUBLIC)
-#define KINDS_PRIVATE ((unsigned)KIND_RSA_PRIVATE | (unsigned)KIND_EC_PRIVATE)
-#define KINDS_SECRET  ((unsigned)KIND_AES | (unsigned)KIND_GENERIC)
-#define KINDS_HSM     (KINDS_PRIVATE | KINDS_SECRET)
-#define KINDS_KEY     (KINDS_PUBLIC | KINDS_HSM)
+#define KINDS_RSA     ((unsigned)KIND_RSA_PUBLIC | (unsigned)KIND_RSA_PRIVATE)
+#define KINDS_EDWARDS ((unsigned)KIND_EDWARDS_PUBLIC | (unsigned)KIND_EDWARDS_PRIVATE)
+#define KINDS_PUBLIC                                                                               \
+    ((unsigned)KIND_RSA_PUBLIC | (unsigned)KIND_EC_PUBLIC | (unsigned)KIND_EDWARDS_PUBLIC |        \
+     (unsigned)KIND_MONTGOMERY_PUBLIC)
+#define KINDS_PRIVATE                                                                              \
+    ((unsigned)KIND_RSA_PRIVATE | (unsigned)KIND_EC_PRIVATE | (unsigned)KIND_EDWARDS_PRIVATE |     \
+     (unsigned)KIND_MONTGOMERY_PRIVATE)
+#define KINDS_SECRET                                                                               \
+    ((unsigned)KIND_AES | (unsigned)KIND_CHACHA20 | (unsigned)KIND_DES3 | (unsigned)KIND_GENERIC | \
+     (unsigned)KIND_HKDF | (unsigned)KIND_MAC)
+/* Keys that have something to keep: in the HSM, or sealed in the vault. */
+#define KINDS_SECURED (KINDS_PRIVATE | KINDS_SECRET)
+#define KINDS_KEY     (KINDS_PUBLIC | KINDS_SECURED)
 #define KINDS_ALL     ((unsigned)KIND_DATA | (unsigned)KIND_CERTIFICATE | KINDS_KEY)
 
-enum template_use { TEMPLATE_CREATE, TEMPLATE_GENERATE };
+/* Which call a template comes with. */
+enum template_use { TEMPLATE_CREATE, TEMPLATE_GENERATE, TEMPLATE_UNWRAP, TEMPLATE_DERIVE };
 
 /* NOTE_n is the standard's footnote n; the others are ours. */
 enum rule_note {
-    NOTE_1 = 1U << 0,  /* must be specified with C_CreateObject */
-    NOTE_2 = 1U << 1,  /* must not be specified with C_CreateObject */
-    NOTE_3 = 1U << 2,  /* must be specified with C_GenerateKey(Pair) */
-    NOTE_4 = 1U << 3,  /* must not be specified with C_GenerateKey(Pair) */
-    NOTE_7 = 1U << 4,  /* is never revealed: such keys stay in the HSM */
-    NOTE_8 = 1U << 5,  /* may be changed by C_SetAttributeValue */
-    NOTE_11 = 1U << 6, /* may be changed once, to true */
-    NOTE_12 = 1U << 7, /* may be changed once, to false (usage flags too: rights only fall) */
-    RULE_ONLY_FALSE = 1U << 8, /* true asks for a function that is not there yet */
-    RULE_REFUSED = 1U << 9,    /* any value does */
+    NOTE_1 = 1U << 0,      /* must be specified with C_CreateObject */
+    NOTE_2 = 1U << 1,      /* must not be specified with C_CreateObject */
+    NOTE_3 = 1U << 2,      /* must be specified with C_GenerateKey(Pair) */
+    NOTE_4 = 1U << 3,      /* must not be specified with C_GenerateKey(Pair) */
+    NOTE_5 = 1U << 4,      /* must be specified with C_UnwrapKey */
+    NOTE_6 = 1U << 5,      /* must not be specified with C_UnwrapKey, nor with C_DeriveKey */
+    NOTE_7 = 1U << 6,      /* the key itself: never an attribute the object carries */
+    NOTE_8 = 1U << 7,      /* may be changed by C_SetAttributeValue */
+    NOTE_10 = 1U << 8,     /* set to true by the security officer only */
+    NOTE_11 = 1U << 9,     /* may be changed once, to true */
+    NOTE_12 = 1U << 10,    /* may be changed once, to false (usage flags too: rights only fall) */
+    RULE_USAGE = 1U << 11, /* one of the flags that say what a key is for */
+    RULE_COPY = 1U << 12,  /* C_CopyObject may give it anew */
+    RULE_COPY_TRUE = 1U << 13,  /* C_CopyObject may raise it */
+    RULE_COPY_FALSE = 1U << 14, /* C_CopyObject may lower it */
+    RULE_ONLY_FALSE = 1U << 15, /* true asks for a function that is not there yet */
 };
 
 enum rule_default {
     DEFAULT_ABSENT, /* not there unless given or computed */
     DEFAULT_EMPTY,
     DEFAULT_FALSE,
-    DEFAULT_TRUE,
+    DEFAULT_TRUE, /* a usage: unless the template names one that excludes it (roles.h) */
     DEFAULT_ZERO, /* CK_ULONG */
     /* A usage such a key is made for: true unless the template names another usage as true. A key
      * asked for signing only does not get to decrypt by silence. */
@@ -93,7 +117,8 @@ CK_ULONG template_ulong(const CK_ATTRIBUTE *template, CK_ULONG count, CK_ATTRIBU
 
 /*
  * A scanned template against the rules: what it says, and the defaults for what it does not say.
- * CKA_CLASS and CKA_KEY_TYPE are the caller's to set. ret is untouched on failure.
+ * CKA_CLASS and CKA_KEY_TYPE are the caller's to set. The key itself (NOTE_7) is not among what
+ * comes back: whoever brings a key in takes it from the template. ret is untouched on failure.
  * CKR_TEMPLATE_INCOMPLETE, CKR_ATTRIBUTE_READ_ONLY, CKR_ATTRIBUTE_TYPE_INVALID,
  * CKR_ATTRIBUTE_VALUE_INVALID, CKR_TEMPLATE_INCONSISTENT.
  */
@@ -104,7 +129,12 @@ MUST_CHECK CK_RV template_complete(enum object_kind kind, enum template_use use,
  * object may be half changed on failure: work on a copy. */
 MUST_CHECK CK_RV template_change(struct object *object, const CK_ATTRIBUTE *template,
                                  CK_ULONG count);
+/* The same for a scanned template of C_CopyObject: what may be changed, and what a copy may have
+ * otherwise (token or session, private, not modifiable, not destroyable). */
+MUST_CHECK CK_RV template_copy(struct object *copy, const CK_ATTRIBUTE *template, CK_ULONG count);
 
+/* A CK_DATE that is a day there is, or empty. */
+bool template_is_date(struct bytes value);
 /* CKA_START_DATE and CKA_END_DATE as seconds: valid from the first second of the one to the last
  * of the other, UTC. CKR_TEMPLATE_INCONSISTENT when the end is before the start. */
 MUST_CHECK CK_RV template_dates(struct object *object);

@@ -13,7 +13,8 @@ enum view_answer {
     VIEW_ABSENT,    /* such an object has no such attribute */
 };
 
-/* value may point into room: keep the struct as long as the value. */
+/* value may point into room: keep the struct as long as the value. That of a template in an
+ * attribute is packed (nested.h). */
 struct view {
     struct bytes value;
     uint8_t room[2 * OBJECT_ID_LEN + 1];

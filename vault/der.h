@@ -46,8 +46,8 @@ MUST_CHECK CK_RV der_encode(struct der *der, const struct der_type *type, const 
 MUST_CHECK CK_RV der_decode(struct der *der, const struct der_type *type, struct bytes in,
                             void *ret);
 
-/* The list of attributes. Refused: a template inside, a CK_ULONG of another length
- * (CKR_ATTRIBUTE_VALUE_INVALID). */
+/* The list of attributes; the value of one that is a template (CKA_WRAP_TEMPLATE) is such a list
+ * itself, already encoded. Refused: a CK_ULONG of another length (CKR_ATTRIBUTE_VALUE_INVALID). */
 MUST_CHECK CK_RV der_encode_attrs(const struct attrs *attrs, struct buf *out);
 MUST_CHECK CK_RV der_decode_attrs(struct bytes in, struct attrs *ret);
 

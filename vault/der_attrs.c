@@ -90,8 +90,6 @@ static CK_RV put_attribute(struct buf *out, const CK_ATTRIBUTE *attr)
     enum attr_kind kind = kind_of(attr->type);
 
     put_number(out, attr->type);
-    if (kind == ATTR_TEMPLATE)
-        return fail_value(attr->type, "is a template, and a template in an object is not stored");
     if (kind == ATTR_ULONG && attr->ulValueLen != sizeof(CK_ULONG))
         return fail_value(attr->type, "is a CK_ULONG and has another length");
     if (kind == ATTR_MECHANISMS && attr->ulValueLen % sizeof(CK_ULONG) != 0)
@@ -200,8 +198,7 @@ static CK_RV set_value(struct attrs *attrs, CK_ATTRIBUTE_TYPE type, struct bytes
 {
     enum attr_kind kind = kind_of(type);
 
-    if (kind == ATTR_TEMPLATE || (kind == ATTR_ULONG && raw.len != WIDE) ||
-        (kind == ATTR_MECHANISMS && raw.len % WIDE != 0))
+    if ((kind == ATTR_ULONG && raw.len != WIDE) || (kind == ATTR_MECHANISMS && raw.len % WIDE != 0))
         return fail_list();
     return kind == ATTR_ULONG || kind == ATTR_MECHANISMS ? set_wide(attrs, type, raw)
                                                          : attrs_set(attrs, type, raw);

@@ -103,6 +103,47 @@ START_TEST(default_pair_template_of_a_tool_is_accepted)
 }
 END_TEST
 
+/* NSS and libp11 ask for everything by habit: the pair is for data then, and says so. */
+START_TEST(pair_asked_for_data_and_keys_is_for_data)
+{
+    CK_SESSION_HANDLE session = token_alice();
+    CK_MECHANISM mechanism = {CKM_RSA_PKCS_KEY_PAIR_GEN, NULL, 0};
+    CK_OBJECT_HANDLE public_key = 0, private_key = 0;
+
+    assert_ok(p11->C_GenerateKeyPair(
+        session, &mechanism, LIST(NUMBER(CKA_MODULUS_BITS, bits), YES(CKA_ENCRYPT), YES(CKA_WRAP)),
+        LIST(YES(CKA_DECRYPT), YES(CKA_UNWRAP)), &public_key, &private_key));
+    ck_assert_uint_eq(token_bool(session, private_key, CKA_DECRYPT), CK_TRUE);
+    ck_assert_uint_eq(token_bool(session, private_key, CKA_UNWRAP), CK_FALSE);
+    ck_assert_uint_eq(token_bool(session, public_key, CKA_WRAP), CK_FALSE);
+    assert_ok(p11->C_GenerateKeyPair(session, &mechanism,
+                                     LIST(NUMBER(CKA_MODULUS_BITS, bits), YES(CKA_WRAP)),
+                                     LIST(YES(CKA_UNWRAP)), &public_key, &private_key));
+    ck_assert_uint_eq(token_bool(session, private_key, CKA_UNWRAP), CK_TRUE);
+    ck_assert_uint_eq(token_bool(session, private_key, CKA_DECRYPT), CK_FALSE);
+    ck_assert_uint_eq(token_bool(session, public_key, CKA_WRAP), CK_TRUE);
+    assert_ok(p11->C_Finalize(NULL));
+}
+END_TEST
+
+START_TEST(secret_key_that_would_wrap_and_decrypt_is_not_made)
+{
+    CK_SESSION_HANDLE session = token_alice();
+    CK_MECHANISM mechanism = {CKM_AES_KEY_GEN, NULL, 0};
+    CK_OBJECT_HANDLE key = 0;
+
+    assert_rv(CKR_TEMPLATE_INCONSISTENT,
+              p11->C_GenerateKey(
+                  session, &mechanism,
+                  LIST(NUMBER(CKA_VALUE_LEN, len32), YES(CKA_WRAP), YES(CKA_DECRYPT)), &key));
+    assert_ok(p11->C_GenerateKey(session, &mechanism,
+                                 LIST(NUMBER(CKA_VALUE_LEN, len32), YES(CKA_WRAP)), &key));
+    assert_rv(CKR_ATTRIBUTE_READ_ONLY,
+              p11->C_SetAttributeValue(session, key, LIST(YES(CKA_DECRYPT))));
+    assert_ok(p11->C_Finalize(NULL));
+}
+END_TEST
+
 START_TEST(default_secret_key_templates_of_pkcs11_tool_are_accepted)
 {
     CK_SESSION_HANDLE session = token_alice();
@@ -407,6 +448,8 @@ int main(void)
 {
     const struct suite_case cases[] = {
         CASE_LOOP(default_pair_template_of_a_tool_is_accepted, COUNT(pairs)),
+        CASE(pair_asked_for_data_and_keys_is_for_data),
+        CASE(secret_key_that_would_wrap_and_decrypt_is_not_made),
         CASE(default_secret_key_templates_of_pkcs11_tool_are_accepted),
         CASE(every_common_attribute_of_a_key_is_read_back),
         CASE(ec_point_is_read_on_both_halves_in_its_octet_string),

@@ -154,7 +154,7 @@ static struct refused refusals[] = {
      3,
      {NUMBER(CKA_CLASS, cls_certificate), BYTES_OF(CKA_VALUE, certificate),
       BYTES_OF(CKA_CHECK_VALUE, f4)}},
-    {CKR_ATTRIBUTE_VALUE_INVALID,
+    {CKR_USER_NOT_LOGGED_IN,
      3,
      {NUMBER(CKA_CLASS, cls_certificate), BYTES_OF(CKA_VALUE, certificate), YES(CKA_TRUSTED)}},
     {CKR_ATTRIBUTE_VALUE_INVALID,
@@ -364,6 +364,53 @@ START_TEST(object_that_is_not_modifiable_is_not_changed)
 }
 END_TEST
 
+START_TEST(only_the_security_officer_calls_a_key_trusted)
+{
+    CK_SESSION_HANDLE session = token_alice();
+    CK_OBJECT_HANDLE object = token_aes(session, "trust", true);
+
+    assert_rv(CKR_USER_NOT_LOGGED_IN,
+              p11->C_SetAttributeValue(session, object, LIST(YES(CKA_TRUSTED))));
+    assert_ok(p11->C_SetAttributeValue(session, object, LIST(NO(CKA_TRUSTED))));
+    ck_assert_uint_eq(token_bool(session, object, CKA_TRUSTED), CK_FALSE);
+    assert_ok(p11->C_Finalize(NULL));
+}
+END_TEST
+
+/* ---- templates in attributes ---- */
+
+START_TEST(unwrap_template_is_kept_read_back_and_found)
+{
+    CK_SESSION_HANDLE session = token_alice();
+    CK_MECHANISM mechanism = {CKM_AES_KEY_GEN, NULL, 0};
+    CK_ATTRIBUTE inner[] = {NUMBER(CKA_KEY_TYPE, type_aes), YES(CKA_SENSITIVE)};
+    CK_ATTRIBUTE got[2] = {{0}};
+    CK_ATTRIBUTE outer = {CKA_UNWRAP_TEMPLATE, NULL, 0};
+    CK_OBJECT_HANDLE key = 0, found = 0;
+
+    assert_ok(p11->C_GenerateKey(session, &mechanism,
+                                 LIST(YES(CKA_TOKEN), ULONG(CKA_VALUE_LEN, 32), YES(CKA_UNWRAP),
+                                      ATTR(CKA_UNWRAP_TEMPLATE, inner, sizeof(inner))),
+                                 &key));
+    assert_ok(p11->C_GetAttributeValue(session, key, &outer, 1));
+    ck_assert_uint_eq(outer.ulValueLen, sizeof(inner));
+    outer.pValue = got;
+    assert_ok(p11->C_GetAttributeValue(session, key, &outer, 1));
+    ck_assert_uint_eq(got[0].type, CKA_KEY_TYPE);
+    ck_assert_uint_eq(got[1].type, CKA_SENSITIVE);
+    ck_assert_uint_eq(got[1].ulValueLen, 1);
+    ck_assert_uint_eq(
+        token_find(session, LIST(ATTR(CKA_UNWRAP_TEMPLATE, inner, sizeof(inner))), &found, 1), 1);
+    ck_assert_uint_eq(found, key);
+    ck_assert_uint_eq(
+        token_find(session, LIST(ATTR(CKA_UNWRAP_TEMPLATE, inner, sizeof(*inner))), &found, 1), 0);
+    assert_rv(CKR_ATTRIBUTE_READ_ONLY,
+              p11->C_SetAttributeValue(session, key,
+                                       LIST(ATTR(CKA_UNWRAP_TEMPLATE, inner, sizeof(inner)))));
+    assert_ok(p11->C_Finalize(NULL));
+}
+END_TEST
+
 /* ---- destroying ---- */
 
 START_TEST(destroyed_object_is_gone_for_every_handle)
@@ -444,6 +491,8 @@ int main(void)
         CASE(failed_change_changes_nothing),
         CASE(session_object_is_changed_in_its_session),
         CASE(object_that_is_not_modifiable_is_not_changed),
+        CASE(only_the_security_officer_calls_a_key_trusted),
+        CASE(unwrap_template_is_kept_read_back_and_found),
         CASE(destroyed_object_is_gone_for_every_handle),
         CASE(session_object_is_destroyed_at_once),
         CASE(object_that_is_not_destroyable_stays),

@@ -25,6 +25,8 @@ static char leap_day[] = "20240229";
 #define GENERATE(kind, ret, ...)                                                                   \
     template_complete((kind), TEMPLATE_GENERATE, LIST(__VA_ARGS__), (ret))
 #define CREATE(kind, ret, ...) template_complete((kind), TEMPLATE_CREATE, LIST(__VA_ARGS__), (ret))
+#define KEYTYPE                ATTR(CKA_KEY_TYPE, &bits, 8)
+#define CLASS                  ATTR(CKA_CLASS, &bits, 8)
 
 /* ---- the table ---- */
 
@@ -61,15 +63,27 @@ START_TEST(defaults_have_the_form_of_their_attribute)
 }
 END_TEST
 
-START_TEST(what_is_hidden_can_not_be_given_and_has_no_default)
+START_TEST(the_key_itself_comes_in_by_import_only_and_has_no_default)
 {
     for (size_t i = 0; i < rule_count(); i++) {
         if ((rule_at(i)->notes & NOTE_7) == 0)
             continue;
-        ck_assert_uint_eq(rule_at(i)->notes & (NOTE_2 | NOTE_4), NOTE_2 | NOTE_4);
+        ck_assert_uint_eq(rule_at(i)->notes & (NOTE_4 | NOTE_6), NOTE_4 | NOTE_6);
+        ck_assert_uint_eq(rule_at(i)->notes & (NOTE_8 | NOTE_11 | NOTE_12), 0);
         ck_assert_int_eq(rule_at(i)->fallback, DEFAULT_ABSENT);
-        ck_assert_uint_eq(rule_at(i)->kinds & ~KINDS_HSM, 0);
+        ck_assert_uint_eq(rule_at(i)->kinds & ~KINDS_SECURED, 0);
     }
+}
+END_TEST
+
+START_TEST(the_key_itself_is_no_attribute_of_what_comes_back)
+{
+    struct attrs a = ATTRS_INIT;
+
+    assert_ok(CREATE(KIND_AES, &a, CLASS, KEYTYPE, ATTR(CKA_VALUE, bytes, 3)));
+    ck_assert_ptr_null(attrs_get(&a, CKA_VALUE));
+    attrs_release(&a);
+    assert_rv(CKR_TEMPLATE_INCOMPLETE, CREATE(KIND_AES, &a, CLASS, KEYTYPE));
 }
 END_TEST
 
@@ -79,6 +93,9 @@ START_TEST(kinds_are_told_by_class_and_type)
     ck_assert_int_eq(kind_of(CKO_CERTIFICATE, 99), KIND_CERTIFICATE);
     ck_assert_int_eq(kind_of(CKO_PRIVATE_KEY, CKK_EC), KIND_EC_PRIVATE);
     ck_assert_int_eq(kind_of(CKO_SECRET_KEY, CKK_AES), KIND_AES);
+    ck_assert_int_eq(kind_of(CKO_SECRET_KEY, CKK_SHA256_HMAC), KIND_MAC);
+    ck_assert_int_eq(kind_of(CKO_PUBLIC_KEY, CKK_EC_EDWARDS), KIND_EDWARDS_PUBLIC);
+    ck_assert_int_eq(kind_of(CKO_SECRET_KEY, CKK_EC_EDWARDS), KIND_NONE);
     ck_assert_int_eq(kind_of(CKO_SECRET_KEY, CKK_RSA), KIND_NONE);
     ck_assert_int_eq(kind_of(CKO_PRIVATE_KEY, CKK_DSA), KIND_NONE);
     ck_assert_int_eq(kind_of(CKO_HW_FEATURE, 0), KIND_NONE);
@@ -92,16 +109,16 @@ struct code_case {
     enum template_use use;
     CK_RV want;
     size_t count;
-    CK_ATTRIBUTE template[4];
+    CK_ATTRIBUTE template[5];
 };
 
-#define KEYTYPE ATTR(CKA_KEY_TYPE, &bits, 8)
-#define CLASS   ATTR(CKA_CLASS, &bits, 8)
 #define MODULUS ATTR(CKA_MODULUS, bytes, 3)
 #define EXP     ATTR(CKA_PUBLIC_EXPONENT, bytes, 3)
 #define LEN     ATTR(CKA_VALUE_LEN, &len, 8)
 #define G       TEMPLATE_GENERATE
 #define C       TEMPLATE_CREATE
+#define U       TEMPLATE_UNWRAP
+#define D       TEMPLATE_DERIVE
 
 /* clang-format off */
 static const struct code_case codes[] = {
@@ -128,14 +145,26 @@ static const struct code_case codes[] = {
     {KIND_AES,         G, CKR_ATTRIBUTE_READ_ONLY,     2, {LEN, ATTR(CKA_KEYWARD_VERSION, &bits, 8)}},
     {KIND_AES,         G, CKR_ATTRIBUTE_READ_ONLY,     2, {LEN, ATTR(CKA_KEYWARD_STATE, label, 3)}},
     {KIND_AES,         G, CKR_OK,                      2, {LEN, NO(CKA_TRUSTED)}},
-    {KIND_AES,         G, CKR_ATTRIBUTE_VALUE_INVALID, 2, {LEN, YES(CKA_TRUSTED)}},
     {KIND_AES,         G, CKR_OK,                      2, {LEN, NO(CKA_WRAP_WITH_TRUSTED)}},
-    {KIND_AES,         G, CKR_ATTRIBUTE_VALUE_INVALID, 2, {LEN, YES(CKA_WRAP_WITH_TRUSTED)}},
-    {KIND_AES,         G, CKR_ATTRIBUTE_VALUE_INVALID, 2, {LEN, ATTR(CKA_WRAP_TEMPLATE, NULL, 0)}},
-    {KIND_AES,         G, CKR_ATTRIBUTE_VALUE_INVALID, 2, {LEN, ATTR(CKA_UNWRAP_TEMPLATE, NULL, 0)}},
+    {KIND_AES,         G, CKR_OK,                      2, {LEN, YES(CKA_WRAP_WITH_TRUSTED)}},
+    {KIND_AES,         G, CKR_OK,                      2, {LEN, ATTR(CKA_WRAP_TEMPLATE, NULL, 0)}},
+    {KIND_RSA_PRIVATE, G, CKR_ATTRIBUTE_TYPE_INVALID,  1, {ATTR(CKA_WRAP_TEMPLATE, NULL, 0)}},
+    {KIND_RSA_PUBLIC,  G, CKR_ATTRIBUTE_TYPE_INVALID,  2, {ATTR(CKA_MODULUS_BITS, &bits, 8), YES(CKA_WRAP_WITH_TRUSTED)}},
+    /* what C_UnwrapKey and C_DeriveKey may be told */
+    {KIND_AES,         U, CKR_OK,                      2, {CLASS, KEYTYPE}},
+    {KIND_AES,         U, CKR_TEMPLATE_INCOMPLETE,     1, {CLASS}},
+    {KIND_AES,         U, CKR_ATTRIBUTE_READ_ONLY,     3, {CLASS, KEYTYPE, ATTR(CKA_VALUE, bytes, 3)}},
+    {KIND_RSA_PRIVATE, U, CKR_ATTRIBUTE_READ_ONLY,     3, {CLASS, KEYTYPE, MODULUS}},
+    {KIND_GENERIC,     D, CKR_OK,                      1, {LEN}},
+    {KIND_GENERIC,     D, CKR_ATTRIBUTE_READ_ONLY,     2, {LEN, YES(CKA_LOCAL)}},
+    /* import: the private parts come in, what follows from them does not have to */
+    {KIND_RSA_PRIVATE, C, CKR_OK,                      5, {CLASS, KEYTYPE, MODULUS, EXP, ATTR(CKA_PRIVATE_EXPONENT, bytes, 3)}},
+    {KIND_RSA_PRIVATE, C, CKR_TEMPLATE_INCOMPLETE,     4, {CLASS, KEYTYPE, MODULUS, EXP}},
+    {KIND_EC_PRIVATE,  C, CKR_OK,                      4, {CLASS, KEYTYPE, ATTR(CKA_EC_PARAMS, bytes, 3), ATTR(CKA_VALUE, bytes, 3)}},
+    {KIND_EC_PRIVATE,  C, CKR_TEMPLATE_INCOMPLETE,     3, {CLASS, KEYTYPE, ATTR(CKA_VALUE, bytes, 3)}},
+    {KIND_DES3,        C, CKR_ATTRIBUTE_TYPE_INVALID,  3, {CLASS, KEYTYPE, LEN}},
     {KIND_RSA_PRIVATE, G, CKR_OK,                      1, {NO(CKA_ALWAYS_AUTHENTICATE)}},
     {KIND_RSA_PRIVATE, G, CKR_ATTRIBUTE_VALUE_INVALID, 1, {YES(CKA_ALWAYS_AUTHENTICATE)}},
-    {KIND_RSA_PRIVATE, G, CKR_ATTRIBUTE_VALUE_INVALID, 1, {ATTR(CKA_DERIVE_TEMPLATE, NULL, 0)}},
     {KIND_RSA_PRIVATE, G, CKR_ATTRIBUTE_READ_ONLY,     1, {MODULUS}},
     {KIND_RSA_PRIVATE, G, CKR_ATTRIBUTE_READ_ONLY,     1, {ATTR(CKA_PRIVATE_EXPONENT, bytes, 3)}},
     {KIND_RSA_PRIVATE, G, CKR_ATTRIBUTE_TYPE_INVALID,  1, {YES(CKA_VERIFY)}},
@@ -150,7 +179,6 @@ static const struct code_case codes[] = {
     /* certificates and data */
     {KIND_CERTIFICATE, C, CKR_OK,                      2, {CLASS, ATTR(CKA_VALUE, bytes, 3)}},
     {KIND_CERTIFICATE, C, CKR_TEMPLATE_INCOMPLETE,     1, {CLASS}},
-    {KIND_CERTIFICATE, C, CKR_ATTRIBUTE_VALUE_INVALID, 3, {CLASS, ATTR(CKA_VALUE, bytes, 3), YES(CKA_TRUSTED)}},
     {KIND_CERTIFICATE, C, CKR_ATTRIBUTE_TYPE_INVALID,  3, {CLASS, ATTR(CKA_VALUE, bytes, 3), YES(CKA_SIGN)}},
     {KIND_DATA,        C, CKR_OK,                      2, {CLASS, ATTR(CKA_APPLICATION, label, 3)}},
     {KIND_DATA,        C, CKR_ATTRIBUTE_TYPE_INVALID,  2, {CLASS, ATTR(CKA_ID, label, 3)}},
@@ -273,7 +301,7 @@ static const struct {
     {CKR_ATTRIBUTE_READ_ONLY, {CKA_DECRYPT, &yes, 1}},
     {CKR_OK, {CKA_DECRYPT, &no, 1}},
     {CKR_OK, {CKA_SENSITIVE, &yes, 1}},
-    {CKR_ATTRIBUTE_READ_ONLY, {CKA_SENSITIVE, &no, 1}},
+    {CKR_OK, {CKA_SENSITIVE, &no, 1}}, /* is false already */
     {CKR_OK, {CKA_EXTRACTABLE, &no, 1}},
     {CKR_ATTRIBUTE_READ_ONLY, {CKA_EXTRACTABLE, &yes, 1}},
     {CKR_ATTRIBUTE_READ_ONLY, {CKA_TOKEN, &yes, 1}},
@@ -282,7 +310,8 @@ static const struct {
     {CKR_ATTRIBUTE_READ_ONLY, {CKA_KEY_TYPE, &len, 8}},
     {CKR_ATTRIBUTE_READ_ONLY, {CKA_VALUE_LEN, &len, 8}},
     {CKR_ATTRIBUTE_READ_ONLY, {CKA_VALUE, bytes, 3}},
-    {CKR_ATTRIBUTE_READ_ONLY, {CKA_TRUSTED, &yes, 1}},
+    {CKR_OK, {CKA_WRAP_WITH_TRUSTED, &yes, 1}},
+    {CKR_ATTRIBUTE_READ_ONLY, {CKA_WRAP_TEMPLATE, NULL, 0}},
     {CKR_ATTRIBUTE_READ_ONLY, {CKA_KEYWARD_VERSION, &len, 8}},
     {CKR_ATTRIBUTE_READ_ONLY, {CKA_KEYWARD_PROTECTION, label, 3}},
     {CKR_ATTRIBUTE_TYPE_INVALID, {CKA_MODULUS, bytes, 3}},
@@ -298,6 +327,19 @@ START_TEST(changes_are_answered_by_the_rules)
 }
 END_TEST
 
+START_TEST(what_only_rises_is_not_taken_back)
+{
+    const CK_ATTRIBUTE_TYPE types[] = {CKA_SENSITIVE, CKA_WRAP_WITH_TRUSTED};
+    struct object object;
+
+    key(&object);
+    assert_ok(template_change(&object, LIST(YES(types[_i]))));
+    assert_ok(template_change(&object, LIST(YES(types[_i]))));
+    assert_rv(CKR_ATTRIBUTE_READ_ONLY, template_change(&object, LIST(NO(types[_i]))));
+    attrs_release(&object.attrs);
+}
+END_TEST
+
 START_TEST(object_that_is_not_modifiable_is_not_changed)
 {
     struct object object;
@@ -305,6 +347,60 @@ START_TEST(object_that_is_not_modifiable_is_not_changed)
     key(&object);
     assert_ok(attrs_set_bool(&object.attrs, CKA_MODIFIABLE, false));
     assert_rv(CKR_ACTION_PROHIBITED, template_change(&object, LIST(ATTR(CKA_LABEL, label, 3))));
+    attrs_release(&object.attrs);
+}
+END_TEST
+
+static const struct {
+    CK_RV want;
+    CK_ATTRIBUTE attr;
+} copies[] = {
+    {CKR_OK, {CKA_LABEL, label, 3}},
+    {CKR_OK, {CKA_TOKEN, &yes, 1}},
+    {CKR_OK, {CKA_TOKEN, &no, 1}},
+    {CKR_OK, {CKA_PRIVATE, &yes, 1}},
+    {CKR_ATTRIBUTE_READ_ONLY, {CKA_PRIVATE, &no, 1}},
+    {CKR_OK, {CKA_MODIFIABLE, &no, 1}},
+    {CKR_OK, {CKA_DESTROYABLE, &no, 1}},
+    {CKR_OK, {CKA_COPYABLE, &no, 1}},
+    {CKR_OK, {CKA_DECRYPT, &no, 1}},
+    {CKR_ATTRIBUTE_READ_ONLY, {CKA_DECRYPT, &yes, 1}},
+    {CKR_ATTRIBUTE_READ_ONLY, {CKA_EXTRACTABLE, &yes, 1}},
+    {CKR_ATTRIBUTE_READ_ONLY, {CKA_VALUE_LEN, &len, 8}},
+    {CKR_ATTRIBUTE_READ_ONLY, {CKA_VALUE, bytes, 3}},
+};
+
+START_TEST(copies_may_be_told_more_and_never_rise)
+{
+    struct object object;
+
+    key(&object);
+    assert_rv(copies[_i].want, template_copy(&object, &copies[_i].attr, 1));
+    attrs_release(&object.attrs);
+}
+END_TEST
+
+START_TEST(copy_of_what_is_not_modifiable_stays_so)
+{
+    struct object object;
+
+    key(&object);
+    assert_ok(attrs_set_bool(&object.attrs, CKA_MODIFIABLE, false));
+    assert_rv(CKR_ATTRIBUTE_READ_ONLY, template_copy(&object, LIST(YES(CKA_MODIFIABLE))));
+    assert_ok(template_copy(&object, LIST(NO(CKA_MODIFIABLE))));
+    attrs_release(&object.attrs);
+}
+END_TEST
+
+START_TEST(object_that_is_not_copyable_is_not_copied)
+{
+    struct object object;
+
+    key(&object);
+    assert_ok(template_copy(&object, LIST(ATTR(CKA_LABEL, label, 3))));
+    assert_ok(template_change(&object, LIST(NO(CKA_COPYABLE))));
+    assert_rv(CKR_ACTION_PROHIBITED, template_copy(&object, LIST(ATTR(CKA_LABEL, label, 3))));
+    assert_rv(CKR_ATTRIBUTE_READ_ONLY, template_change(&object, LIST(YES(CKA_COPYABLE))));
     attrs_release(&object.attrs);
 }
 END_TEST
@@ -346,7 +442,8 @@ int main(void)
         CASE(every_rule_is_about_a_known_attribute),
         CASE(no_kind_has_two_rules_for_one_attribute),
         CASE(defaults_have_the_form_of_their_attribute),
-        CASE(what_is_hidden_can_not_be_given_and_has_no_default),
+        CASE(the_key_itself_comes_in_by_import_only_and_has_no_default),
+        CASE(the_key_itself_is_no_attribute_of_what_comes_back),
         CASE(kinds_are_told_by_class_and_type),
         CASE_LOOP(templates_are_answered_by_the_rules, COUNT(codes)),
         CASE(key_that_names_nothing_is_sensitive_private_and_stays),
@@ -355,7 +452,11 @@ int main(void)
         CASE(key_that_names_one_use_gets_no_other),
         CASE(generic_secret_can_make_macs_whatever_else_is_named),
         CASE_LOOP(changes_are_answered_by_the_rules, COUNT(changes)),
+        CASE_LOOP(what_only_rises_is_not_taken_back, 2),
         CASE(object_that_is_not_modifiable_is_not_changed),
+        CASE_LOOP(copies_may_be_told_more_and_never_rise, COUNT(copies)),
+        CASE(copy_of_what_is_not_modifiable_stays_so),
+        CASE(object_that_is_not_copyable_is_not_copied),
         CASE(dates_are_the_first_and_the_last_second_of_their_days),
         CASE(end_before_start_is_refused_and_the_same_day_is_not),
     };

@@ -305,8 +305,6 @@ static const struct {
     {"class of 1 byte", "30083006020100"
                         "040103"},
     {"type over 64 bits", "3010300e020a00ffffffffffffffffff0400"},
-    {"a template", "300a300802044000021104"
-                   "00"},
 };
 
 START_TEST(a_list_that_is_not_strict_der_is_refused)
@@ -346,7 +344,7 @@ int main(void)
         CASE(no_changed_byte_reads_out_of_bounds),
         CASE(attributes_round_trip),
         CASE(attributes_are_what_the_module_says),
-        CASE_LOOP(a_list_that_is_not_strict_der_is_refused, 17),
+        CASE_LOOP(a_list_that_is_not_strict_der_is_refused, 16),
         CASE(a_list_that_is_strict_der_is_taken),
     };
 

@@ -1,0 +1,71 @@
+/* Usages that exclude each other: see roles.h. */
+#include "pkcs11/roles.h"
+
+#include "base/names.h"
+
+/* A row: of objects of these kinds, never both. dropped: the second yields, nothing is refused. */
+struct exclusion {
+    unsigned kinds;
+    CK_ATTRIBUTE_TYPE first, second;
+    bool dropped;
+    const char *why;
+};
+
+/* clang-format off */
+static const struct exclusion exclusions[] = {
+    {KINDS_SECRET,  CKA_DECRYPT, CKA_WRAP,   false, "what it wrapped it could decrypt"},
+    {KINDS_SECRET,  CKA_ENCRYPT, CKA_UNWRAP, false, "what it encrypted it could bring in as a key"},
+    {KINDS_SECRET,  CKA_SIGN,    CKA_DERIVE, false, "its MACs are the values of keys derived from it"},
+    {KINDS_SECRET,  CKA_ENCRYPT, CKA_DERIVE, false, "its ciphertexts are the values of keys derived from it"},
+    {KINDS_PUBLIC,  CKA_ENCRYPT, CKA_WRAP,   true,  NULL},
+    {KINDS_PRIVATE, CKA_DECRYPT, CKA_UNWRAP, true,  NULL},
+};
+/* clang-format on */
+
+#define COUNT(table) (sizeof(table) / sizeof(*(table)))
+
+bool role_excluded(enum object_kind kind, const struct attrs *attrs, CK_ATTRIBUTE_TYPE usage)
+{
+    for (size_t i = 0; i < COUNT(exclusions); i++) {
+        const struct exclusion *row = &exclusions[i];
+
+        if ((row->kinds & (unsigned)kind) == 0)
+            continue;
+        if ((row->first == usage && attrs_true(attrs, row->second)) ||
+            (row->second == usage && attrs_true(attrs, row->first)))
+            return true;
+    }
+    return false;
+}
+
+static CK_RV settle_row(const struct exclusion *row, struct attrs *attrs)
+{
+    char first[NAME_BUF_MAX];
+    char second[NAME_BUF_MAX];
+
+    if (!attrs_true(attrs, row->first) || !attrs_true(attrs, row->second))
+        return CKR_OK;
+    if (row->dropped)
+        return attrs_set_bool(attrs, row->second, false);
+    return fail(CKR_TEMPLATE_INCONSISTENT, "no key has both %s and %s, since %s: ask for one",
+                name_of_attribute(row->first, first), name_of_attribute(row->second, second),
+                row->why);
+}
+
+CK_RV role_settle(enum object_kind kind, struct attrs *attrs)
+{
+    for (size_t i = 0; i < COUNT(exclusions); i++) {
+        CK_RV rv = CKR_OK;
+
+        if ((exclusions[i].kinds & (unsigned)kind) != 0)
+            rv = settle_row(&exclusions[i], attrs);
+        if (rv != CKR_OK)
+            return rv;
+    }
+    return CKR_OK;
+}
+
+CK_RV role_settle_pair(struct attrs *public, const struct attrs *private)
+{
+    return attrs_true(private, CKA_DECRYPT) ? attrs_set_bool(public, CKA_WRAP, false) : CKR_OK;
+}

@@ -1,0 +1,132 @@
+/* Usages that exclude each other, and what becomes of a template that asks for both. */
+#include "pkcs11/roles.h"
+#include "tests/support/suite.h"
+
+#define COUNT(table) (sizeof(table) / sizeof(*(table)))
+
+static CK_BBOOL yes = CK_TRUE;
+static CK_ULONG len = 32;
+
+#define YES(type) ((CK_ATTRIBUTE){(type), &yes, 1})
+
+struct pair {
+    enum object_kind kind;
+    CK_ATTRIBUTE_TYPE first, second;
+    CK_RV want;
+};
+
+static CK_RV ask(const struct pair *p, bool first, bool second, struct attrs *ret)
+{
+    CK_ATTRIBUTE template[3];
+    CK_ULONG n = 0;
+
+    if (first)
+        template[n++] = YES(p->first);
+    if (second)
+        template[n++] = YES(p->second);
+    if (((unsigned)p->kind & KINDS_SECRET) != 0)
+        template[n++] = (CK_ATTRIBUTE){CKA_VALUE_LEN, &len, sizeof(len)};
+    return template_complete(p->kind, TEMPLATE_GENERATE, template, n, ret);
+}
+
+/* The last rows do not exclude each other. */
+static const struct pair pairs[] = {
+    {KIND_AES, CKA_WRAP, CKA_DECRYPT, CKR_TEMPLATE_INCONSISTENT},
+    {KIND_AES, CKA_UNWRAP, CKA_ENCRYPT, CKR_TEMPLATE_INCONSISTENT},
+    {KIND_AES, CKA_DERIVE, CKA_ENCRYPT, CKR_TEMPLATE_INCONSISTENT},
+    {KIND_AES, CKA_DERIVE, CKA_SIGN, CKR_TEMPLATE_INCONSISTENT},
+    {KIND_CHACHA20, CKA_WRAP, CKA_DECRYPT, CKR_TEMPLATE_INCONSISTENT},
+    {KIND_GENERIC, CKA_DERIVE, CKA_SIGN, CKR_TEMPLATE_INCONSISTENT},
+    {KIND_HKDF, CKA_DERIVE, CKA_SIGN, CKR_TEMPLATE_INCONSISTENT},
+    {KIND_MAC, CKA_DERIVE, CKA_SIGN, CKR_TEMPLATE_INCONSISTENT},
+    {KIND_AES, CKA_WRAP, CKA_UNWRAP, CKR_OK},
+    {KIND_AES, CKA_ENCRYPT, CKA_DECRYPT, CKR_OK},
+    {KIND_AES, CKA_WRAP, CKA_ENCRYPT, CKR_OK},
+    {KIND_AES, CKA_UNWRAP, CKA_DECRYPT, CKR_OK},
+    {KIND_GENERIC, CKA_SIGN, CKA_VERIFY, CKR_OK},
+    {KIND_EC_PRIVATE, CKA_SIGN, CKA_DERIVE, CKR_OK},
+};
+
+START_TEST(secret_key_is_not_made_for_both)
+{
+    struct attrs attrs = ATTRS_INIT;
+
+    assert_rv(pairs[_i].want, ask(&pairs[_i], true, true, &attrs));
+    attrs_release(&attrs);
+}
+END_TEST
+
+START_TEST(secret_key_is_made_for_either)
+{
+    struct attrs attrs = ATTRS_INIT;
+
+    assert_ok(ask(&pairs[_i], true, false, &attrs));
+    ck_assert(attrs_true(&attrs, pairs[_i].first));
+    attrs_release(&attrs);
+    assert_ok(ask(&pairs[_i], false, true, &attrs));
+    ck_assert(attrs_true(&attrs, pairs[_i].second));
+    attrs_release(&attrs);
+}
+END_TEST
+
+START_TEST(default_yields_to_what_is_named)
+{
+    const struct pair mac = {KIND_GENERIC, CKA_DERIVE, CKA_SIGN, CKR_OK};
+    struct attrs attrs = ATTRS_INIT;
+
+    assert_ok(ask(&mac, true, false, &attrs));
+    ck_assert(attrs_true(&attrs, CKA_DERIVE));
+    ck_assert(!attrs_true(&attrs, CKA_SIGN));
+    attrs_release(&attrs);
+    assert_ok(ask(&mac, false, false, &attrs));
+    ck_assert(attrs_true(&attrs, CKA_SIGN));
+    ck_assert(!attrs_true(&attrs, CKA_DERIVE));
+    attrs_release(&attrs);
+}
+END_TEST
+
+START_TEST(half_of_a_pair_keeps_the_use_on_data)
+{
+    const struct pair private = {KIND_RSA_PRIVATE, CKA_DECRYPT, CKA_UNWRAP, CKR_OK};
+    struct attrs attrs = ATTRS_INIT;
+
+    assert_ok(ask(&private, true, true, &attrs));
+    ck_assert(attrs_true(&attrs, CKA_DECRYPT));
+    ck_assert(!attrs_true(&attrs, CKA_UNWRAP));
+    attrs_release(&attrs);
+    assert_ok(ask(&private, false, true, &attrs));
+    ck_assert(!attrs_true(&attrs, CKA_DECRYPT));
+    ck_assert(attrs_true(&attrs, CKA_UNWRAP));
+    attrs_release(&attrs);
+}
+END_TEST
+
+START_TEST(public_half_does_not_wrap_what_the_private_one_decrypts)
+{
+    struct attrs public = ATTRS_INIT;
+    struct attrs private = ATTRS_INIT;
+
+    assert_ok(attrs_set_bool(&public, CKA_WRAP, true));
+    assert_ok(attrs_set_bool(&private, CKA_UNWRAP, true));
+    assert_ok(role_settle_pair(&public, &private));
+    ck_assert(attrs_true(&public, CKA_WRAP));
+    assert_ok(attrs_set_bool(&private, CKA_DECRYPT, true));
+    assert_ok(role_settle_pair(&public, &private));
+    ck_assert(!attrs_true(&public, CKA_WRAP));
+    attrs_release(&public);
+    attrs_release(&private);
+}
+END_TEST
+
+int main(void)
+{
+    const struct suite_case cases[] = {
+        CASE_LOOP(secret_key_is_not_made_for_both, COUNT(pairs)),
+        CASE_LOOP(secret_key_is_made_for_either, COUNT(pairs)),
+        CASE(default_yields_to_what_is_named),
+        CASE(half_of_a_pair_keeps_the_use_on_data),
+        CASE(public_half_does_not_wrap_what_the_private_one_decrypts),
+    };
+
+    return suite_run("pkcs11/roles", cases, COUNT(cases));
+}
