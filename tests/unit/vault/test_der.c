@@ -10,7 +10,7 @@ extern const asn1_static_node keyward_asn1_tab[];
 struct user {
     char name[9];
     int64_t created, failures;
-    struct bytes salt, hash;
+    struct bytes salt, hash, identity;
 };
 
 static const struct der_member members[] = {
@@ -19,8 +19,9 @@ static const struct der_member members[] = {
     {"failures", DER_NUMBER, offsetof(struct user, failures), 10},
     {"salt", DER_OCTETS, offsetof(struct user, salt), 4},
     {"hash", DER_OCTETS, offsetof(struct user, hash), 300},
+    {"identity", DER_OCTETS_OPTIONAL, offsetof(struct user, identity), 16},
 };
-static const struct der_type type = {"KEYWARD.User", members, 5};
+static const struct der_type type = {"KEYWARD.User", members, 6};
 
 static void encode(struct der *der, const struct user *user, struct buf *out)
 {
