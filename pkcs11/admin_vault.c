@@ -221,10 +221,13 @@ static CK_RV put_vault_health(struct admin *a, const struct vault_info *vault, j
     size_t count = 0;
     struct buf text = BUF_INIT(POLICY_TEXT_MAX);
     json_t *without = json_array();
+    uint64_t generation = 0;
     CK_RV rv;
 
     fail_clear();
-    rv = engine_rules(a->run.app->engine, vault, &rules);
+    rv = run_generation(&a->run, &generation);
+    if (rv == CKR_OK)
+        rv = engine_rules(a->run.app->engine, vault, generation, &rules);
     if (rv == CKR_OK)
         rv = admin_append(list, json_pack("{s:s, s:b, s:o, s:o}", "name", vault->name, "policy-ok",
                                           (int)(rules->policy != NULL), "policy-problem",

@@ -72,8 +72,11 @@ static const struct call calls[CALL_COUNT] = {
 
 static CK_RV enter_slot(struct run *run, CK_SLOT_ID slot)
 {
-    CK_RV rv = vault_get_slot(engine_store(run->app->engine), slot, &run->vault);
+    uint64_t generation = 0;
+    CK_RV rv = run_generation(run, &generation);
 
+    if (rv == CKR_OK)
+        rv = vault_of_slot(run_store(run), slot, generation, &run->vault);
     run->has_vault = rv == CKR_OK;
     return rv;
 }
@@ -225,6 +228,17 @@ CK_RV run_output_handle(struct run *run, CK_OBJECT_HANDLE_PTR dest, CK_OBJECT_HA
         return fail_memory();
     run_output(run, (CK_BYTE_PTR)dest, NULL, &bytes);
     return CKR_OK;
+}
+
+CK_RV run_generation(struct run *run, uint64_t *ret)
+{
+    CK_RV rv = CKR_OK;
+
+    if (run->generation == 0 || run->gate.intended || run->verb != NULL)
+        rv = store_generation(run_store(run), &run->generation);
+    if (rv == CKR_OK)
+        *ret = run->generation;
+    return rv;
 }
 
 CK_RV run_ensure_read_write(const struct run *run)

@@ -109,7 +109,8 @@ struct run {
     struct session *session; /* CALL_NEEDS_SESSION */
     bool has_vault;
     struct vault_info vault;
-    int64_t started; /* monotonic */
+    int64_t started;     /* monotonic */
+    uint64_t generation; /* run_generation()'s answer; 0: not asked yet */
     struct gate gate;
     struct run_output outputs[RUN_OUTPUTS_MAX];
     size_t output_count;
@@ -126,6 +127,13 @@ CK_RV call_leave(struct run *run, CK_RV rv);
 void run_output(struct run *run, CK_BYTE_PTR dest, CK_ULONG_PTR dest_len, struct buf *bytes);
 MUST_CHECK CK_RV run_output_handle(struct run *run, CK_OBJECT_HANDLE_PTR dest,
                                    CK_OBJECT_HANDLE handle);
+
+/*
+ * The store's generation as this call found it: asked once, so that a call is about one state of
+ * the store, no older than the call. A call that has begun to change something, and a verb, asks
+ * each time.
+ */
+MUST_CHECK CK_RV run_generation(struct run *run, uint64_t *ret);
 
 /* CKR_SESSION_READ_ONLY in a read-only session. */
 MUST_CHECK CK_RV run_ensure_read_write(const struct run *run);

@@ -405,17 +405,15 @@ static struct rules_entry *rules_place(struct engine *engine, const uint8_t vaul
 }
 
 /* With the lock held. */
-static CK_RV rules_now(struct engine *engine, const struct vault_info *vault, struct rules **ret)
+static CK_RV rules_at(struct engine *engine, const struct vault_info *vault, uint64_t generation,
+                      struct rules **ret)
 {
     static const uint8_t none[VAULT_ID_LEN];
     struct rules_entry *entry = rules_place(engine, vault != NULL ? vault->id : none);
     struct rules *loaded = NULL;
-    uint64_t generation = 0;
-    CK_RV rv = store_generation(engine->store, &generation);
+    CK_RV rv;
 
-    if (rv != CKR_OK)
-        return rv;
-    if (entry->rules == NULL || entry->rules->generation != generation ||
+    if (entry->rules == NULL || entry->rules->generation < generation ||
         entry->rules->policy == NULL) {
         rv = rules_load(engine, vault, generation, entry->rules, &loaded);
         if (rv != CKR_OK)
@@ -427,19 +425,21 @@ static CK_RV rules_now(struct engine *engine, const struct vault_info *vault, st
                 rules_unref(entry->rules);
             entry->rules = loaded;
         }
-        entry->rules->generation = generation;
+        if (entry->rules->generation < generation)
+            entry->rules->generation = generation;
     }
     entry->rules->refs++;
     *ret = entry->rules;
     return CKR_OK;
 }
 
-CK_RV engine_rules(struct engine *engine, const struct vault_info *vault, struct rules **ret)
+CK_RV engine_rules(struct engine *engine, const struct vault_info *vault, uint64_t generation,
+                   struct rules **ret)
 {
     CK_RV rv;
 
     (void)pthread_mutex_lock(&engine->lock);
-    rv = rules_now(engine, vault, ret);
+    rv = rules_at(engine, vault, generation, ret);
     (void)pthread_mutex_unlock(&engine->lock);
     return rv;
 }

@@ -81,12 +81,12 @@ struct rules {
     unsigned refs;       /* guarded by the engine's lock */
 };
 /*
- * The rules of this vault at this moment: what any process applied before this call began is in
- * them. vault NULL: the home's alone. A text that no longer parses denies everything: CKR_OK with
- * policy NULL, and the reason is fail_reason().
+ * The rules of this vault at the store's generation, as the caller has just asked for it, or later:
+ * what any process applied before that is in them. vault NULL: the home's alone. A text that no
+ * longer parses denies everything: CKR_OK with policy NULL, and the reason is fail_reason().
  */
 MUST_CHECK CK_RV engine_rules(struct engine *engine, const struct vault_info *vault,
-                              struct rules **ret);
+                              uint64_t generation, struct rules **ret);
 void engine_rules_release(struct engine *engine, struct rules *rules);
 
 /* Before the ids of the home's policies, beside those of a vault. */

@@ -242,11 +242,14 @@ CK_RV gate_resume(struct run *run, const struct grant *grant, const struct ask *
     char principal[sizeof(grant->principal)];
     struct rules *rules = NULL;
     struct login login;
+    uint64_t generation = 0;
     bool same;
     CK_RV rv = gate_login(run, &login);
 
     if (rv == CKR_OK)
-        rv = engine_rules(run->app->engine, &run->vault, &rules);
+        rv = run_generation(run, &generation);
+    if (rv == CKR_OK)
+        rv = engine_rules(run->app->engine, &run->vault, generation, &rules);
     if (rv != CKR_OK)
         return rv;
     question_principal(run, &login, principal, sizeof(principal));

@@ -301,8 +301,8 @@ CK_RV gate_login(struct run *run, struct login *ret)
     app_login_get(run->app, run->vault.slot, ret);
     if (ret->kind == LOGIN_NONE)
         return CKR_OK;
-    rv = store_generation(store, &generation);
-    if (rv != CKR_OK || ret->checked == generation)
+    rv = run_generation(run, &generation);
+    if (rv != CKR_OK || ret->checked >= generation)
         return rv;
     rv = user_get(store, &run->vault, ret->name, &user);
     if (rv == CKR_USER_PIN_NOT_INITIALIZED ||
@@ -328,13 +328,16 @@ CK_RV gate_login(struct run *run, struct login *ret)
 static CK_RV rules_for(struct run *run, enum action action, struct rules **ret)
 {
     struct engine *engine = run->app->engine;
-    CK_RV rv = engine_rules(engine, run->has_vault ? &run->vault : NULL, ret);
+    uint64_t generation = 0;
+    CK_RV rv = run_generation(run, &generation);
 
+    if (rv == CKR_OK)
+        rv = engine_rules(engine, run->has_vault ? &run->vault : NULL, generation, ret);
     if (rv != CKR_OK || (*ret)->policy != NULL || run->verb == NULL ||
         action != ACTION_APPLY_POLICY)
         return rv;
     engine_rules_release(engine, TAKE(*ret));
-    return engine_rules(engine, NULL, ret);
+    return engine_rules(engine, NULL, generation, ret);
 }
 
 CK_RV question_new(struct run *run, const struct ask *ask, struct question *q)

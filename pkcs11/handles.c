@@ -25,6 +25,7 @@ struct row {
     struct held *held;   /* session object; or a token object as read at generation; NULL: not read,
                             or destroyed */
     uint64_t generation; /* of the store when held was read */
+    uint32_t next;       /* of a session object: the one made before it, row + 1; 0: none */
     bool session;
     bool is_private; /* a token object with CKA_PRIVATE */
 };
@@ -34,6 +35,8 @@ struct handles {
     size_t count, cap;
     uint32_t *index; /* row + 1, 0: free; a power of two, at most half full */
     size_t index_cap;
+    uint32_t
+        newest; /* session objects, linked by row.next: they are looked through in every search */
 };
 
 struct handles *handles_new(void)
@@ -182,6 +185,28 @@ CK_RV handles_token(struct app *app, CK_SLOT_ID slot, const uint8_t id[static OB
     return rv;
 }
 
+/* With app->lock held. */
+static void link_session(struct handles *h, struct row *row, struct held *held)
+{
+    row->held = held;
+    row->next = h->newest;
+    h->newest = (uint32_t)(row - h->rows) + 1;
+}
+
+/* With app->lock held: the session object at a link of the list, NULL at its end. Those destroyed
+ * since the last walk leave the list on the way. */
+static struct row *linked(struct handles *h, uint32_t *link)
+{
+    while (*link != 0) {
+        struct row *row = &h->rows[*link - 1];
+
+        if (row->held != NULL)
+            return row;
+        *link = row->next;
+    }
+    return NULL;
+}
+
 CK_RV handles_session(struct app *app, const struct session *session, struct object *object,
                       CK_OBJECT_HANDLE *ret)
 {
@@ -197,7 +222,7 @@ CK_RV handles_session(struct app *app, const struct session *session, struct obj
     else
         rv = row_handle(app->handles, session->slot, held->object.id, true, ret);
     if (rv == CKR_OK)
-        row_find(app, *ret)->held = held;
+        link_session(app->handles, row_find(app, *ret), held);
     (void)pthread_mutex_unlock(&app->lock);
     if (rv != CKR_OK)
         held_release(held);
@@ -222,7 +247,7 @@ static CK_RV look_up(struct run *run, CK_OBJECT_HANDLE handle, uint64_t generati
     row = row_find(run->app, handle);
     if (row == NULL || row->slot != run->vault.slot || (row->session && row->held == NULL)) {
         rv = CKR_OBJECT_HANDLE_INVALID;
-    } else if (row->session || (row->held != NULL && row->generation == generation)) {
+    } else if (row->session || (row->held != NULL && row->generation >= generation)) {
         *ret = row->held;
         atomic_fetch_add(&row->held->refs, 1);
     } else {
@@ -255,7 +280,7 @@ CK_RV handles_get(struct run *run, CK_OBJECT_HANDLE handle, struct held **ret)
     struct object object = {0};
     struct held *held = NULL;
     uint64_t generation = 0;
-    CK_RV rv = store_generation(run_store(run), &generation);
+    CK_RV rv = run_generation(run, &generation);
 
     if (rv == CKR_OK)
         rv = look_up(run, handle, generation, id, &held);
@@ -333,20 +358,21 @@ void handles_session_remove(struct app *app, CK_OBJECT_HANDLE handle)
 static void end_those(struct app *app, bool (*ends)(const struct row *row, CK_ULONG what),
                       CK_ULONG what)
 {
-    for (size_t i = 0;; i++) {
-        struct held *held = NULL;
-        bool past;
+    struct held *held;
 
+    do {
+        struct row *row;
+        uint32_t *link = &app->handles->newest;
+
+        held = NULL;
         (void)pthread_mutex_lock(&app->lock);
-        past = i >= app->handles->count;
-        if (!past && app->handles->rows[i].session && app->handles->rows[i].held != NULL &&
-            ends(&app->handles->rows[i], what))
-            held = TAKE(app->handles->rows[i].held);
+        while ((row = linked(app->handles, link)) != NULL && !ends(row, what))
+            link = &row->next;
+        if (row != NULL)
+            held = TAKE(row->held);
         (void)pthread_mutex_unlock(&app->lock);
-        if (past)
-            return;
         end_session_object(app, held);
-    }
+    } while (held != NULL);
 }
 
 static bool is_of_session(const struct row *row, CK_ULONG session)
@@ -384,12 +410,14 @@ void handles_each_session(struct app *app, CK_SLOT_ID slot,
                                        const struct object *object),
                           void *ctx)
 {
-    (void)pthread_mutex_lock(&app->lock);
-    for (size_t i = 0; i < app->handles->count; i++) {
-        const struct row *row = &app->handles->rows[i];
+    struct handles *h = app->handles;
+    uint32_t *link = &h->newest;
+    struct row *row;
 
-        if (row->session && row->held != NULL && row->slot == slot &&
-            !each(ctx, handle_of(app->handles, i), &row->held->object))
+    (void)pthread_mutex_lock(&app->lock);
+    for (; (row = linked(h, link)) != NULL; link = &row->next) {
+        if (row->slot == slot &&
+            !each(ctx, handle_of(h, (size_t)(row - h->rows)), &row->held->object))
             break;
     }
     (void)pthread_mutex_unlock(&app->lock);

@@ -97,7 +97,7 @@ bool generation_vault(struct store *store, uint64_t generation, CK_SLOT_ID slot,
     bool kept;
 
     (void)pthread_mutex_lock(&g->lock);
-    kept = g->vaults[place].generation == generation && g->vaults[place].info.slot == slot;
+    kept = g->vaults[place].generation >= generation && g->vaults[place].info.slot == slot;
     if (kept)
         *ret = g->vaults[place].info;
     (void)pthread_mutex_unlock(&g->lock);

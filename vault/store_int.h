@@ -67,7 +67,7 @@ struct generation *generation_new(void);
 void generation_free(struct generation *g); /* NULL is fine */
 /* Looks at the file; ret may be NULL. Called by store_generation(), and in every transaction. */
 MUST_CHECK CK_RV generation_look(struct store *store, uint64_t *ret);
-/* The vaults by slot as they were last read; false when the one kept is not of this generation. */
+/* The vaults by slot as they were last read; false when the one kept is of an older generation. */
 bool generation_vault(struct store *store, uint64_t generation, CK_SLOT_ID slot,
                       struct vault_info *ret);
 void generation_keep_vault(struct store *store, uint64_t generation, const struct vault_info *info);

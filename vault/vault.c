@@ -192,18 +192,17 @@ static CK_RV find_slot(struct store *store, CK_SLOT_ID slot, struct vault_info *
 }
 
 /* Every call with a session asks this: it is read once a generation. */
-CK_RV vault_get_slot(struct store *store, CK_SLOT_ID slot, struct vault_info *ret)
+CK_RV vault_of_slot(struct store *store, CK_SLOT_ID slot, uint64_t generation,
+                    struct vault_info *ret)
 {
     struct keys *home = NULL;
     struct vault_info info;
-    uint64_t generation = 0;
     CK_RV rv;
 
     if (slot == 0 || slot > INT64_MAX)
         return fail_no_vault("in that slot");
-    rv = store_generation(store, &generation);
-    if (rv != CKR_OK || generation_vault(store, generation, slot, ret))
-        return rv;
+    if (generation_vault(store, generation, slot, ret))
+        return CKR_OK;
     rv = store_enter(store, NULL, STORE_READ, &home);
     if (rv == CKR_OK)
         rv = store_leave(store, find_slot(store, slot, &info));
@@ -212,6 +211,14 @@ CK_RV vault_get_slot(struct store *store, CK_SLOT_ID slot, struct vault_info *re
     generation_keep_vault(store, generation, &info);
     *ret = info;
     return CKR_OK;
+}
+
+CK_RV vault_get_slot(struct store *store, CK_SLOT_ID slot, struct vault_info *ret)
+{
+    uint64_t generation = 0;
+    CK_RV rv = store_generation(store, &generation);
+
+    return rv == CKR_OK ? vault_of_slot(store, slot, generation, ret) : rv;
 }
 
 struct list {

@@ -50,6 +50,10 @@ MUST_CHECK CK_RV vault_list(struct store *store, struct vault_info **ret, size_t
 /* By name or slot: CKR_OK, or CKR_SLOT_ID_INVALID when there is none. */
 MUST_CHECK CK_RV vault_get(struct store *store, const char *name, struct vault_info *ret);
 MUST_CHECK CK_RV vault_get_slot(struct store *store, CK_SLOT_ID slot, struct vault_info *ret);
+/* The same for a caller who knows the generation: from memory where it was read at that one or
+ * later. */
+MUST_CHECK CK_RV vault_of_slot(struct store *store, CK_SLOT_ID slot, uint64_t generation,
+                               struct vault_info *ret);
 /* Renames (NULL: keeps) and writes protection, retention, purge_protection, default_user.
  * CKR_FUNCTION_REJECTED when info->generation is no longer the record's (somebody else changed it).
  */
