@@ -46,10 +46,8 @@ static const struct digest_info {
 };
 
 static const CK_FLAGS flag_of[] = {
-    [HSM_SIGN] = CKF_SIGN,
-    [HSM_VERIFY] = CKF_VERIFY,
-    [HSM_ENCRYPT] = CKF_ENCRYPT,
-    [HSM_DECRYPT] = CKF_DECRYPT,
+    [HSM_SIGN] = CKF_SIGN,       [HSM_VERIFY] = CKF_VERIFY, [HSM_ENCRYPT] = CKF_ENCRYPT,
+    [HSM_DECRYPT] = CKF_DECRYPT, [HSM_WRAP] = CKF_WRAP,     [HSM_UNWRAP] = CKF_UNWRAP,
 };
 
 static const struct mech *row_of(CK_MECHANISM_TYPE type)
@@ -66,16 +64,26 @@ CK_MECHANISM_TYPE plan_raw_of(CK_MECHANISM_TYPE mechanism)
 
 /* Public halves are hsm/local.h's: here they would cost a way to the HSM, and mean trusting its
  * copy. */
-static CK_RV check_use(const struct mech *row, enum hsm_use use, const struct hsm_key *key)
+static CK_RV check_use(enum hsm_use use, const struct hsm_key *key)
 {
+    if (key->kind == HSM_KEY_PRIVATE &&
+        (use == HSM_VERIFY || use == HSM_ENCRYPT || use == HSM_WRAP))
+        return fail(CKR_KEY_FUNCTION_NOT_PERMITTED,
+                    "a private key neither verifies, encrypts nor wraps: use its public half");
+    return CKR_OK;
+}
+
+CK_RV plan_check(CK_FLAGS use, const struct hsm_key *key, const CK_MECHANISM *mechanism)
+{
+    const struct mech *row = row_of(mechanism->mechanism);
+
+    if (row == NULL)
+        return fail(CKR_MECHANISM_INVALID, "mechanism 0x%lx is not known", mechanism->mechanism);
     if (row->key != key->type)
         return fail(CKR_KEY_TYPE_INCONSISTENT, "%s does not work with this type of key", row->name);
-    if ((row->flags & flag_of[use]) == 0)
+    if ((row->flags & use) == 0)
         return fail(CKR_MECHANISM_INVALID, "%s is not for this operation", row->name);
-    if (key->kind == HSM_KEY_PRIVATE && (use == HSM_VERIFY || use == HSM_ENCRYPT))
-        return fail(CKR_KEY_FUNCTION_NOT_PERMITTED,
-                    "a private key neither verifies nor encrypts: use its public half");
-    return CKR_OK;
+    return mech_check_params(row, mechanism);
 }
 
 CK_RV plan_make(enum hsm_use use, const struct hsm_key *key, const CK_MECHANISM *mechanism,
@@ -83,13 +91,10 @@ CK_RV plan_make(enum hsm_use use, const struct hsm_key *key, const CK_MECHANISM 
 {
     const struct mech *row = row_of(mechanism->mechanism);
     bool composed;
-    CK_RV rv;
+    CK_RV rv = plan_check(flag_of[use], key, mechanism);
 
-    if (row == NULL)
-        return fail(CKR_MECHANISM_INVALID, "mechanism 0x%lx is not known", mechanism->mechanism);
-    rv = check_use(row, use, key);
     if (rv == CKR_OK)
-        rv = mech_check_params(row, mechanism);
+        rv = check_use(use, key);
     if (rv != CKR_OK)
         return rv;
     composed = row->raw != KW_NO_MECHANISM;

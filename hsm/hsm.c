@@ -258,6 +258,25 @@ static CK_RV check_out(enum hsm_use use, const struct buf *out)
     return out != NULL || use == HSM_VERIFY ? CKR_OK : fail_argument("out");
 }
 
+/* The standard has other words for the same faults where what is encrypted is a key. */
+static CK_RV wrapping_error(enum hsm_use use, CK_RV rv)
+{
+    static const struct {
+        enum hsm_use use;
+        CK_RV from, to;
+    } rows[] = {
+        {HSM_WRAP, CKR_DATA_LEN_RANGE, CKR_KEY_SIZE_RANGE},
+        {HSM_UNWRAP, CKR_ENCRYPTED_DATA_INVALID, CKR_WRAPPED_KEY_INVALID},
+        {HSM_UNWRAP, CKR_ENCRYPTED_DATA_LEN_RANGE, CKR_WRAPPED_KEY_LEN_RANGE},
+    };
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+        if (rows[i].use == use && rows[i].from == rv)
+            return rows[i].to;
+    }
+    return rv;
+}
+
 CK_RV hsm_run(struct hsm *hsm, enum hsm_use use, const struct hsm_key *key,
               const CK_MECHANISM *mechanism, struct bytes in, struct bytes signature,
               struct buf *out)
@@ -277,7 +296,48 @@ CK_RV hsm_run(struct hsm *hsm, enum hsm_use use, const struct hsm_key *key,
         rv = plan_make(use, key, mechanism, &plan);
     if (rv == CKR_OK)
         rv = hsm_run_plan(hsm, use, key, &plan, mechanism, in, signature, out);
-    return hsm_wipe_unless_ok(rv, out);
+    return hsm_wipe_unless_ok(wrapping_error(use, rv), out);
+}
+
+/* ---- secrets out of keys ---- */
+
+static CK_RV fail_not_offered(const CK_MECHANISM *mechanism)
+{
+    return fail(CKR_MECHANISM_INVALID, "mechanism 0x%lx is not offered by this device for that",
+                mechanism->mechanism);
+}
+
+CK_RV hsm_derive(struct hsm *hsm, const struct hsm_key *key, const CK_MECHANISM *mechanism,
+                 struct bytes second, size_t len, struct secret **ret_value)
+{
+    CK_RV rv;
+
+    if (hsm == NULL || key == NULL || mechanism == NULL || ret_value == NULL)
+        return fail_argument("hsm, key, mechanism, ret_value");
+    rv = hsm_check_ready(hsm, key);
+    if (rv == CKR_OK)
+        rv = plan_check(CKF_DERIVE, key, mechanism);
+    if (rv == CKR_OK && hsm->driver->derive == NULL)
+        rv = fail_not_offered(mechanism);
+    return rv == CKR_OK ? hsm->driver->derive(hsm->device, key, mechanism, second, len, ret_value)
+                        : rv;
+}
+
+CK_RV hsm_decapsulate(struct hsm *hsm, const struct hsm_key *key, const CK_MECHANISM *mechanism,
+                      struct bytes ciphertext, struct secret **ret_secret)
+{
+    CK_RV rv;
+
+    if (hsm == NULL || key == NULL || mechanism == NULL || ret_secret == NULL)
+        return fail_argument("hsm, key, mechanism, ret_secret");
+    rv = hsm_check_ready(hsm, key);
+    if (rv == CKR_OK)
+        rv = plan_check(CKF_DECAPSULATE, key, mechanism);
+    if (rv == CKR_OK && hsm->driver->decapsulate == NULL)
+        rv = fail_not_offered(mechanism);
+    return rv == CKR_OK
+               ? hsm->driver->decapsulate(hsm->device, key, mechanism, ciphertext, ret_secret)
+               : rv;
 }
 
 CK_RV hsm_softhsm_create(const struct hsm_config *config, const char *so_pin_file)

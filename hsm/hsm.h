@@ -145,10 +145,14 @@ MUST_CHECK CK_RV hsm_find(struct hsm *hsm, const struct hsm_key *key, bool *ret_
 MUST_CHECK CK_RV hsm_destroy(struct hsm *hsm, const struct hsm_key *key);
 MUST_CHECK CK_RV hsm_random(struct hsm *hsm, uint8_t *out, size_t len);
 
-enum hsm_use { HSM_SIGN, HSM_VERIFY, HSM_ENCRYPT, HSM_DECRYPT };
+enum hsm_use { HSM_SIGN, HSM_VERIFY, HSM_ENCRYPT, HSM_DECRYPT, HSM_WRAP, HSM_UNWRAP };
 
 /*
- * One whole operation. in: data (sign, verify: the data; encrypt: plaintext; decrypt: ciphertext).
+ * One whole operation. in: data (sign, verify: the data; encrypt: plaintext; decrypt: ciphertext;
+ * wrap: the key in the encoding of its material; unwrap: the wrapped key, and out that encoding).
+ * Wrapping is done with what the device encrypts and decrypts with, so a key may also be wrapped
+ * that the device does not hold. An unwrapping fails with CKR_WRAPPED_KEY_INVALID or
+ * CKR_WRAPPED_KEY_LEN_RANGE where a decryption says CKR_ENCRYPTED_DATA_INVALID.
  * signature: for HSM_VERIFY only. out receives the result (cleared first, wiped on failure; the
  * caller ends it with buf_release_secure). Verification of a MAC and everything of secret keys is
  * here; public-key operations are hsm/local.h's.
@@ -158,10 +162,25 @@ MUST_CHECK CK_RV hsm_run(struct hsm *hsm, enum hsm_use use, const struct hsm_key
                          struct buf *out);
 
 /*
- * The same in parts. Hashed signatures keep no lane (local digest, one raw call at the end);
- * ciphers and MACs pin a lane until the end. A pinned lane that is lost ends the operation with
- * CKR_DEVICE_ERROR. mechanism is copied, parameters included. update: out gets what became
- * available (may be nothing); NULL out for sign and verify. final: signature for HSM_VERIFY only.
+ * One derivation. The other party's public value stands in the mechanism's parameters; second: the
+ * value of the other key, of the mechanisms that join two; else empty. len: bytes wanted, 0: what
+ * the mechanism gives by itself; CKR_KEY_SIZE_RANGE when it cannot give so many.
+ */
+MUST_CHECK CK_RV hsm_derive(struct hsm *hsm, const struct hsm_key *key,
+                            const CK_MECHANISM *mechanism, struct bytes second, size_t len,
+                            struct secret **ret_value);
+/* The shared secret in a ciphertext of local_encapsulate(). A changed ciphertext gives another
+ * secret, not an error; one of another length is CKR_ENCRYPTED_DATA_LEN_RANGE. */
+MUST_CHECK CK_RV hsm_decapsulate(struct hsm *hsm, const struct hsm_key *key,
+                                 const CK_MECHANISM *mechanism, struct bytes ciphertext,
+                                 struct secret **ret_secret);
+
+/*
+ * The same in parts, wrapping excepted. Hashed signatures keep no lane (local digest, one raw call
+ * at the end); ciphers and MACs pin a lane until the end. A pinned lane that is lost ends the
+ * operation with CKR_DEVICE_ERROR. mechanism is copied, parameters included. update: out gets what
+ * became available (may be nothing); NULL out for sign and verify. final: signature for HSM_VERIFY
+ * only.
  */
 MUST_CHECK CK_RV hsm_begin(struct hsm *hsm, enum hsm_use use, const struct hsm_key *key,
                            const CK_MECHANISM *mechanism, struct hsm_op **ret);

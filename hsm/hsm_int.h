@@ -37,6 +37,12 @@ struct hsm_driver {
     CK_RV(*run)
     (void *device, enum hsm_use use, const struct hsm_key *key, const CK_MECHANISM *mechanism,
      struct bytes in, struct bytes signature, struct buf *out);
+    CK_RV(*derive) /* optional */
+    (void *device, const struct hsm_key *key, const CK_MECHANISM *mechanism, struct bytes second,
+     size_t len, struct secret **ret_value);
+    CK_RV(*decapsulate) /* optional */
+    (void *device, const struct hsm_key *key, const CK_MECHANISM *mechanism,
+     struct bytes ciphertext, struct secret **ret_secret);
     CK_RV(*begin)
     (void *device, enum hsm_use use, const struct hsm_key *key, const CK_MECHANISM *mechanism,
      void **ret_op);
@@ -62,8 +68,10 @@ struct plan {
     CK_MECHANISM_TYPE mechanism; /* what the device is asked for; parameters stay the caller's */
 };
 
-/* Refuses what does not fit: unknown mechanism, parameters, a use or a key the mechanism is not
- * for. */
+/* Refuses what does not fit: unknown mechanism, parameters, a use (CKF_SIGN) or a key the mechanism
+ * is not for. */
+MUST_CHECK CK_RV plan_check(CK_FLAGS use, const struct hsm_key *key, const CK_MECHANISM *mechanism);
+/* The same, and how it is done. */
 MUST_CHECK CK_RV plan_make(enum hsm_use use, const struct hsm_key *key,
                            const CK_MECHANISM *mechanism, struct plan *ret);
 /* What the raw mechanism signs for this digest: itself, or within its DigestInfo. */

@@ -60,6 +60,8 @@ CK_RV hsm_begin(struct hsm *hsm, enum hsm_use use, const struct hsm_key *key,
 
     if (hsm == NULL || key == NULL || mechanism == NULL || ret == NULL)
         return fail_argument("hsm, key, mechanism, ret");
+    if (use == HSM_WRAP || use == HSM_UNWRAP)
+        return fail_internal("a key is wrapped in one piece");
     op = calloc(1, sizeof(*op));
     if (op == NULL)
         return fail_memory();

@@ -45,15 +45,22 @@ CK_RV local_private_load(struct local *local, struct bytes material, EVP_PKEY **
     return CKR_OK;
 }
 
+/* An EC key that came without its point would be written without it: one form for one key. */
+static bool include_point(EVP_PKEY *key)
+{
+    return !EVP_PKEY_is_a(key, "EC") ||
+           EVP_PKEY_set_int_param(key, OSSL_PKEY_PARAM_EC_INCLUDE_PUBLIC, 1) == 1;
+}
+
 CK_RV local_private_encode(EVP_PKEY *key, struct secret **ret_material)
 {
-    SCOPED(OSSL_ENCODER_CTX_free_p)
-    OSSL_ENCODER_CTX *ctx =
-        OSSL_ENCODER_CTX_new_for_pkey(key, EVP_PKEY_KEYPAIR, "DER", "PrivateKeyInfo", NULL);
+    SCOPED(OSSL_ENCODER_CTX_free_p) OSSL_ENCODER_CTX *ctx = NULL;
     unsigned char *der = NULL;
     size_t len = 0;
     struct secret *material;
 
+    if (include_point(key))
+        ctx = OSSL_ENCODER_CTX_new_for_pkey(key, EVP_PKEY_KEYPAIR, "DER", "PrivateKeyInfo", NULL);
     if (ctx == NULL || OSSL_ENCODER_to_data(ctx, &der, &len) != 1)
         return local_fail("encode a private key");
     material = secret_copy(BYTES(der, len));

@@ -132,15 +132,23 @@ static CK_RV find_way(enum hsm_use use, const CK_MECHANISM *mechanism,
     return CKR_OK;
 }
 
+/* A way does not tell a key from other data. */
+static enum hsm_use plain_use(enum hsm_use use)
+{
+    if (use == HSM_WRAP)
+        return HSM_ENCRYPT;
+    return use == HSM_UNWRAP ? HSM_DECRYPT : use;
+}
+
 static CK_RV op_init(struct software_op *op, enum hsm_use use, struct hsm_ready *ready,
                      const CK_MECHANISM *mechanism)
 {
     CK_RV rv;
 
-    *op = (struct software_op){.ready = ready, .use = use, .mechanism = mechanism};
+    *op = (struct software_op){.ready = ready, .use = plain_use(use), .mechanism = mechanism};
     rv = find_way(use, mechanism, &op->way);
     if (rv == CKR_OK)
-        rv = software_lease(ready, op->way, use, mechanism, &op->context);
+        rv = software_lease(ready, op->way, op->use, mechanism, &op->context);
     if (rv == CKR_OK && op->way->start != NULL)
         rv = op->way->start(op);
     return rv;
