@@ -54,9 +54,42 @@ static CK_RV driver_status(void *device, struct hsm_status *ret)
     return CKR_OK;
 }
 
+/* What is asked of an HSM, if it offers that: all else it may offer, nobody here speaks. */
+static const struct {
+    CK_MECHANISM_TYPE mechanism;
+    CK_FLAGS uses;
+} spoken[] = {
+    {CKM_RSA_PKCS_KEY_PAIR_GEN, CKF_GENERATE_KEY_PAIR},
+    {CKM_RSA_PKCS, CKF_SIGN | CKF_VERIFY | CKF_ENCRYPT | CKF_DECRYPT},
+    {CKM_RSA_PKCS_OAEP, CKF_ENCRYPT | CKF_DECRYPT},
+    {CKM_RSA_PKCS_PSS, CKF_SIGN | CKF_VERIFY},
+    {CKM_SHA_1_HMAC, CKF_SIGN | CKF_VERIFY},
+    {CKM_SHA224_HMAC, CKF_SIGN | CKF_VERIFY},
+    {CKM_SHA256_HMAC, CKF_SIGN | CKF_VERIFY},
+    {CKM_SHA384_HMAC, CKF_SIGN | CKF_VERIFY},
+    {CKM_SHA512_HMAC, CKF_SIGN | CKF_VERIFY},
+    {CKM_GENERIC_SECRET_KEY_GEN, CKF_GENERATE},
+    {CKM_EC_KEY_PAIR_GEN, CKF_GENERATE_KEY_PAIR},
+    {CKM_ECDSA, CKF_SIGN | CKF_VERIFY},
+    {CKM_AES_KEY_GEN, CKF_GENERATE},
+    {CKM_AES_ECB, CKF_ENCRYPT | CKF_DECRYPT},
+    {CKM_AES_CBC, CKF_ENCRYPT | CKF_DECRYPT},
+    {CKM_AES_CBC_PAD, CKF_ENCRYPT | CKF_DECRYPT},
+    {CKM_AES_CTR, CKF_ENCRYPT | CKF_DECRYPT},
+    {CKM_AES_GCM, CKF_ENCRYPT | CKF_DECRYPT},
+};
+
 static bool driver_offers(void *device, CK_MECHANISM_TYPE mechanism, CK_FLAGS use)
 {
-    return (pool_flags(device, mechanism) & use) == use;
+    CK_FLAGS flags = pool_flags(device, mechanism);
+
+    /* Undone in the worker where the HSM's own is not enough. */
+    if (mechanism == CKM_RSA_PKCS_OAEP)
+        flags |= pool_flags(device, CKM_RSA_X_509);
+    for (size_t i = 0; i < sizeof(spoken) / sizeof(*spoken); i++)
+        if (spoken[i].mechanism == mechanism)
+            return (spoken[i].uses & flags & use) == use;
+    return false;
 }
 
 /* Ciphers and MACs stream; signatures and what RSA decrypts do not. */

@@ -92,9 +92,6 @@ bool hsm_offers(struct hsm *hsm, CK_MECHANISM_TYPE mechanism, CK_FLAGS use)
         return false;
     if (raw != KW_NO_MECHANISM)
         mechanism = raw;
-    /* Undone in the worker where the HSM's own is not enough. */
-    if (mechanism == CKM_RSA_PKCS_OAEP && hsm->driver->offers(hsm->device, CKM_RSA_X_509, use))
-        return true;
     return hsm->driver->offers(hsm->device, mechanism, use);
 }
 

@@ -377,9 +377,31 @@ static CK_RV encrypt_with(EVP_PKEY_CTX *ctx, size_t size, struct bytes plain,
     return CKR_OK;
 }
 
+static bool encrypts(CK_MECHANISM_TYPE type)
+{
+    return type == CKM_RSA_PKCS || type == CKM_RSA_PKCS_OAEP;
+}
+
+bool local_offers(CK_MECHANISM_TYPE mechanism, CK_FLAGS use)
+{
+    const struct mech *mech = mech_of(mechanism);
+
+    switch (use) {
+    case CKF_DIGEST:
+        return local_hash_name(mechanism) != NULL;
+    case CKF_VERIFY:
+        return row_of(mech) != NULL &&
+               (mech->hash == KW_NO_MECHANISM || local_hash_name(mech->hash) != NULL);
+    case CKF_ENCRYPT:
+        return encrypts(mechanism);
+    default:
+        return false;
+    }
+}
+
 static CK_RV check_encryption(const struct mech *mech, const CK_MECHANISM *mechanism)
 {
-    if (mech == NULL || (mech->type != CKM_RSA_PKCS && mech->type != CKM_RSA_PKCS_OAEP))
+    if (mech == NULL || !encrypts(mech->type))
         return fail(CKR_MECHANISM_INVALID,
                     "mechanism 0x%lx does not encrypt to a public key: use CKM_RSA_PKCS_OAEP",
                     mechanism->mechanism);

@@ -185,17 +185,34 @@ CK_RV C_GetTokenInfo(CK_SLOT_ID slot, CK_TOKEN_INFO_PTR info)
 
 /* ---- mechanisms ---- */
 
-/* Digests and the public halves are done locally; everything else only where the HSM can. */
-static bool offered(struct run *run, const struct mech *mech)
+/*
+ * What of a row's uses is offered: digests and public halves are done locally, everything else only
+ * where a device can. A use of public keys is offered with that of the private ones.
+ */
+static CK_FLAGS offered(struct run *run, const struct mech *mech)
 {
-    const CK_FLAGS uses[] = {CKF_SIGN, CKF_DECRYPT, CKF_GENERATE, CKF_GENERATE_KEY_PAIR};
+    static const struct {
+        CK_FLAGS asked, given;
+    } uses[] = {
+        {.asked = CKF_SIGN, .given = CKF_SIGN | CKF_VERIFY},
+        {.asked = CKF_DECRYPT, .given = CKF_ENCRYPT | CKF_DECRYPT},
+        {.asked = CKF_GENERATE, .given = CKF_GENERATE},
+        {.asked = CKF_GENERATE_KEY_PAIR, .given = CKF_GENERATE_KEY_PAIR},
+        {.asked = CKF_UNWRAP, .given = CKF_WRAP | CKF_UNWRAP},
+        {.asked = CKF_DERIVE, .given = CKF_DERIVE},
+        {.asked = CKF_DECAPSULATE, .given = CKF_ENCAPSULATE | CKF_DECAPSULATE},
+    };
+    CK_FLAGS all = 0;
 
+    if (mech->legacy)
+        return 0;
     if ((mech->flags & CKF_DIGEST) != 0)
-        return true;
+        return local_offers(mech->type, CKF_DIGEST) ? CKF_DIGEST : 0;
     for (size_t i = 0; i < sizeof(uses) / sizeof(*uses); i++)
-        if ((mech->flags & uses[i]) != 0 && hsm_offers(run_hsm(run), mech->type, uses[i]))
-            return true;
-    return false;
+        if ((mech->flags & uses[i].asked) != 0 &&
+            hsm_offers(run_hsm(run), mech->type, uses[i].asked))
+            all |= mech->flags & uses[i].given;
+    return all;
 }
 
 static CK_RV get_mechanism_list(struct run *run, CK_MECHANISM_TYPE_PTR list, CK_ULONG_PTR count)
@@ -208,7 +225,7 @@ static CK_RV get_mechanism_list(struct run *run, CK_MECHANISM_TYPE_PTR list, CK_
     if (types == NULL)
         return fail_memory();
     for (size_t i = 0; i < mech_count(); i++)
-        if (offered(run, mech_at(i)))
+        if (offered(run, mech_at(i)) != 0)
             types[n++] = mech_at(i)->type;
     return give_list(list, count, types, n);
 }
@@ -225,14 +242,18 @@ CK_RV C_GetMechanismList(CK_SLOT_ID slot, CK_MECHANISM_TYPE_PTR list, CK_ULONG_P
 
 static CK_RV get_mechanism_info(struct run *run, CK_MECHANISM_TYPE type, CK_MECHANISM_INFO_PTR info)
 {
+    const CK_FLAGS curve = CKF_EC_F_P | CKF_EC_NAMEDCURVE | CKF_EC_UNCOMPRESS;
     const struct mech *mech = mech_find(type);
+    CK_FLAGS uses;
 
     if (info == NULL)
         return fail_argument("pInfo");
-    if (mech == NULL || !offered(run, mech))
+    uses = mech != NULL ? offered(run, mech) : 0;
+    if (uses == 0)
         return fail(CKR_MECHANISM_INVALID, "mechanism 0x%lx is not offered", type);
-    *info = (CK_MECHANISM_INFO){
-        .ulMinKeySize = mech->min, .ulMaxKeySize = mech->max, .flags = mech->flags};
+    *info = (CK_MECHANISM_INFO){.ulMinKeySize = mech->min,
+                                .ulMaxKeySize = mech->max,
+                                .flags = uses | (mech->flags & curve)};
     return CKR_OK;
 }
 

@@ -40,6 +40,9 @@ static CK_RV check_mechanism(struct birth *b, bool pair)
                     "%s does not generate %s: see C_GetMechanismList for those that do",
                     name_of_mechanism(b->mechanism->mechanism, name),
                     pair ? "key pairs" : "secret keys");
+    if (b->row->legacy || !hsm_offers(run_hsm(b->run), b->row->type, needs))
+        return fail(CKR_MECHANISM_INVALID, "%s is not offered here: see C_GetMechanismList",
+                    b->row->name);
     return mech_check_params(b->row, b->mechanism);
 }
 

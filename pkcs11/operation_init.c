@@ -14,7 +14,7 @@ static CK_RV find_mechanism(const struct operation_kind_row *row, const CK_MECHA
 {
     const struct mech *mech = mech_find(mechanism->mechanism);
 
-    if (mech == NULL || (mech->flags & row->flag) == 0)
+    if (mech == NULL || mech->legacy || (mech->flags & row->flag) == 0)
         return fail(CKR_MECHANISM_INVALID,
                     "mechanism 0x%lx cannot %s here: C_GetMechanismList and C_GetMechanismInfo "
                     "tell what can",
@@ -34,12 +34,12 @@ static bool is_key(const struct object *object)
 static CK_RV check_type(const struct operation_kind_row *row, const struct mech *mech,
                         const struct object *key)
 {
-    bool secret = mech->key == CKK_AES || mech->key == CKK_GENERIC_SECRET;
-    CK_OBJECT_CLASS cls = secret ? CKO_SECRET_KEY : row->cls;
+    CK_OBJECT_CLASS cls = mech_key_is_secret(mech->key) ? CKO_SECRET_KEY : row->cls;
+    CK_KEY_TYPE type = attrs_ulong(&key->attrs, CKA_KEY_TYPE, KW_NO_MECHANISM);
 
     if (!is_key(key))
         return fail(CKR_KEY_HANDLE_INVALID, "the handle is of an object that is no key");
-    if (key->cls != cls || attrs_ulong(&key->attrs, CKA_KEY_TYPE, KW_NO_MECHANISM) != mech->key)
+    if (key->cls != cls || !mech_takes_key(mech, type))
         return fail(CKR_KEY_TYPE_INCONSISTENT,
                     "%s cannot %s with a key of this class and type: use a mechanism of the "
                     "key's type, and the private key to sign or decrypt",
@@ -109,6 +109,9 @@ static CK_RV check_means(const struct run *run, const struct operation_kind_row 
     if (key->cls == CKO_PUBLIC_KEY) {
         if (attrs_bytes(&key->attrs, CKA_PUBLIC_KEY_INFO).len == 0)
             return fail_internal("a public key object holds its CKA_PUBLIC_KEY_INFO");
+        if (!local_offers(mech->type, row->flag))
+            return fail(CKR_MECHANISM_INVALID, "%s does not %s with public keys here", mech->name,
+                        row->name);
         return CKR_OK;
     }
     if (!key->has_hsm_key)

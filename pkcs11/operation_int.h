@@ -51,15 +51,17 @@ const struct operation_kind_row *operation_kind_row(enum operation_kind kind);
 struct mechanism_copy {
     CK_MECHANISM mechanism;
     union {
+        uint8_t raw[sizeof(CK_CCM_PARAMS)]; /* the longest of an operation */
         uint8_t iv[16];
         CK_AES_CTR_PARAMS ctr;
+        CK_CCM_PARAMS ccm;
         CK_GCM_PARAMS gcm;
         CK_RSA_PKCS_PSS_PARAMS pss;
         CK_RSA_PKCS_OAEP_PARAMS oaep;
     } params;
     uint8_t *bytes; /* what params points to */
 };
-/* given has passed mech_check_params(). CKR_MECHANISM_PARAM_INVALID when it is absurdly long. */
+/* given has passed mech_check_params(), which bounds what is copied. */
 MUST_CHECK CK_RV mechanism_copy_make(struct mechanism_copy *copy, const struct mech *mech,
                                      const CK_MECHANISM *given);
 void mechanism_copy_release(struct mechanism_copy *copy);

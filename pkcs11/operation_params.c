@@ -6,64 +6,54 @@
 
 #include <string.h>
 
-/* Additional data of GCM and labels of OAEP; far above what protocols use. */
-#define PARAMS_MAX ((CK_ULONG)1 << 20)
-
-/* Puts two spans behind one another into copy->bytes. */
-static CK_RV keep(struct mechanism_copy *copy, const void *first, CK_ULONG first_len,
-                  const void *second, CK_ULONG second_len)
+/* What a span of the struct points to; its length was checked. */
+static struct bytes pointed(const struct mechanism_copy *copy, const struct mech_span *span)
 {
-    if (first_len > PARAMS_MAX || second_len > PARAMS_MAX)
-        return fail(CKR_MECHANISM_PARAM_INVALID,
-                    "a mechanism's parameter has more than %lu bytes: shorten it", PARAMS_MAX);
-    copy->bytes = malloc(first_len + second_len + 1);
-    if (copy->bytes == NULL)
+    struct bytes b;
+
+    memcpy(&b.data, copy->params.raw + span->pointer, sizeof(b.data));
+    memcpy(&b.len, copy->params.raw + span->length, sizeof(b.len));
+    return b;
+}
+
+/* Puts what the spans point to behind one another into copy->bytes, and points them there. */
+static CK_RV keep(struct mechanism_copy *copy, const struct mech_layout *layout)
+{
+    size_t total = 0;
+    uint8_t *at;
+
+    for (size_t i = 0; i < layout->span_count; i++)
+        total += pointed(copy, &layout->spans[i]).len;
+    copy->bytes = at = malloc(total + 1);
+    if (at == NULL)
         return fail_memory();
-    if (first_len > 0)
-        memcpy(copy->bytes, first, first_len);
-    if (second_len > 0)
-        memcpy(copy->bytes + first_len, second, second_len);
-    return CKR_OK;
-}
+    for (size_t i = 0; i < layout->span_count; i++) {
+        struct bytes from = pointed(copy, &layout->spans[i]);
+        const uint8_t *to = from.len > 0 ? at : NULL;
 
-static CK_RV keep_gcm(struct mechanism_copy *copy)
-{
-    CK_GCM_PARAMS *gcm = &copy->params.gcm;
-    CK_RV rv = keep(copy, gcm->pIv, gcm->ulIvLen, gcm->pAAD, gcm->ulAADLen);
-
-    if (rv != CKR_OK)
-        return rv;
-    gcm->pIv = copy->bytes;
-    gcm->pAAD = gcm->ulAADLen > 0 ? copy->bytes + gcm->ulIvLen : NULL;
-    return CKR_OK;
-}
-
-static CK_RV keep_oaep(struct mechanism_copy *copy)
-{
-    CK_RSA_PKCS_OAEP_PARAMS *oaep = &copy->params.oaep;
-    CK_RV rv = keep(copy, oaep->pSourceData, oaep->ulSourceDataLen, NULL, 0);
-
-    if (rv != CKR_OK)
-        return rv;
-    oaep->pSourceData = oaep->ulSourceDataLen > 0 ? copy->bytes : NULL;
+        if (from.len > 0)
+            memcpy(at, from.data, from.len);
+        memcpy(copy->params.raw + layout->spans[i].pointer, &to, sizeof(to));
+        at += from.len;
+    }
     return CKR_OK;
 }
 
 CK_RV mechanism_copy_make(struct mechanism_copy *copy, const struct mech *mech,
                           const CK_MECHANISM *given)
 {
+    const struct mech_layout *layout = mech_layout_of(mech->params);
+
     memset(copy, 0, sizeof(*copy));
     copy->mechanism.mechanism = mech->type;
-    if (mech->params == MECH_PARAMS_NONE)
+    if (layout->size == 0 || given->pParameter == NULL)
         return CKR_OK;
-    if (given->ulParameterLen > sizeof(copy->params))
-        return fail_internal("a checked parameter is no longer than the longest there is");
-    memcpy(&copy->params, given->pParameter, given->ulParameterLen);
+    if (mech->params > MECH_PARAMS_LAST_KEPT || layout->size > sizeof(copy->params))
+        return fail_internal("a parameter that holds more than bytes does not outlive its call");
+    memcpy(&copy->params, given->pParameter, layout->size);
     copy->mechanism.pParameter = &copy->params;
-    copy->mechanism.ulParameterLen = given->ulParameterLen;
-    if (mech->params == MECH_PARAMS_GCM)
-        return keep_gcm(copy);
-    return mech->params == MECH_PARAMS_OAEP ? keep_oaep(copy) : CKR_OK;
+    copy->mechanism.ulParameterLen = layout->size;
+    return layout->span_count > 0 ? keep(copy, layout) : CKR_OK;
 }
 
 void mechanism_copy_release(struct mechanism_copy *copy)

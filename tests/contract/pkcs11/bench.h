@@ -75,6 +75,11 @@ struct bench_mechanism {
 CK_MECHANISM *bench_mechanism(struct bench_mechanism *m, const struct mech *row);
 CK_MECHANISM *bench_mechanism_of(struct bench_mechanism *m, CK_MECHANISM_TYPE type);
 
+/* OpenSSL's digest of this mechanism, NULL when it is none. */
+const EVP_MD *bench_md(CK_MECHANISM_TYPE hash);
+/* Mechanisms these tests are about: they are done by every HSM here, the double included. */
+bool bench_does(const struct mech *row);
+
 /* The n-th row of the mechanism table that has this flag; NULL past the last. */
 const struct mech *bench_row(CK_FLAGS flag, size_t n);
 

@@ -84,19 +84,6 @@ static size_t unflatten(const struct signing *s, uint8_t *der)
     return (size_t)len;
 }
 
-static const EVP_MD *md_of(CK_MECHANISM_TYPE hash)
-{
-    static const char *const names[] = {"SHA1", "SHA224", "SHA256", "SHA384", "SHA512"};
-
-    for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
-        const EVP_MD *md = EVP_get_digestbyname(names[i]);
-
-        if (EVP_MD_get_size(md) == (int)mech_hash_len(hash))
-            return md;
-    }
-    return NULL;
-}
-
 static void set_padding(EVP_PKEY_CTX *ctx, const struct signing *s)
 {
     bool pss = s->row->params == MECH_PARAMS_PSS;
@@ -106,7 +93,7 @@ static void set_padding(EVP_PKEY_CTX *ctx, const struct signing *s)
     ck_assert_int_eq(
         EVP_PKEY_CTX_set_rsa_padding(ctx, pss ? RSA_PKCS1_PSS_PADDING : RSA_PKCS1_PADDING), 1);
     if (pss) {
-        ck_assert_int_eq(EVP_PKEY_CTX_set_signature_md(ctx, md_of(s->m.pss.hashAlg)), 1);
+        ck_assert_int_eq(EVP_PKEY_CTX_set_signature_md(ctx, bench_md(s->m.pss.hashAlg)), 1);
         ck_assert_int_eq(EVP_PKEY_CTX_set_rsa_pss_saltlen(ctx, (int)s->m.pss.sLen), 1);
     }
 }
@@ -124,8 +111,8 @@ static bool openssl_verifies(struct signing *s, const uint8_t *data, size_t len)
     ck_assert_int_eq(EVP_PKEY_verify_init(ctx), 1);
     set_padding(ctx, s);
     if (s->row->hash != KW_NO_MECHANISM) {
-        ck_assert_int_eq(EVP_Digest(data, len, digest, &n, md_of(s->row->hash), NULL), 1);
-        ck_assert_int_eq(EVP_PKEY_CTX_set_signature_md(ctx, md_of(s->row->hash)), 1);
+        ck_assert_int_eq(EVP_Digest(data, len, digest, &n, bench_md(s->row->hash), NULL), 1);
+        ck_assert_int_eq(EVP_PKEY_CTX_set_signature_md(ctx, bench_md(s->row->hash)), 1);
         data = digest;
         len = n;
     }

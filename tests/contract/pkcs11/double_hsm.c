@@ -20,24 +20,6 @@ struct hsm_op {
 struct double_keys double_keys;
 static unsigned calls, open_count;
 
-static const struct {
-    CK_MECHANISM_TYPE hash;
-    const char *name;
-} names[] = {{CKM_SHA_1, "SHA1"},
-             {CKM_SHA224, "SHA224"},
-             {CKM_SHA256, "SHA256"},
-             {CKM_SHA384, "SHA384"},
-             {CKM_SHA512, "SHA512"}};
-
-static const EVP_MD *md_of(CK_MECHANISM_TYPE hash)
-{
-    for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
-        if (names[i].hash == hash)
-            return EVP_get_digestbyname(names[i].name);
-    }
-    return NULL;
-}
-
 /* clang-format off */
 /* Made for these tests and used nowhere else: making one takes longer than most cases. */
 static const char rsa_pem[] =
@@ -119,10 +101,11 @@ static CK_RV called(void)
 
 bool hsm_offers(struct hsm *hsm, CK_MECHANISM_TYPE mechanism, CK_FLAGS use)
 {
+    const struct mech *row = mech_find(mechanism);
+
     (void)hsm;
-    (void)mechanism;
     (void)use;
-    return !switches.hsm_offers_nothing;
+    return row != NULL && bench_does(row) && !switches.hsm_offers_nothing;
 }
 
 /* ---- AES ---- */
@@ -231,14 +214,14 @@ static void set_padding(EVP_PKEY_CTX *ctx, const CK_MECHANISM *m, CK_MECHANISM_T
         const CK_RSA_PKCS_PSS_PARAMS *pss = m->pParameter;
 
         ck_assert_int_eq(EVP_PKEY_CTX_set_rsa_padding(ctx, RSA_PKCS1_PSS_PADDING), 1);
-        ck_assert_int_eq(EVP_PKEY_CTX_set_signature_md(ctx, md_of(pss->hashAlg)), 1);
+        ck_assert_int_eq(EVP_PKEY_CTX_set_signature_md(ctx, bench_md(pss->hashAlg)), 1);
         ck_assert_int_eq(EVP_PKEY_CTX_set_rsa_pss_saltlen(ctx, (int)pss->sLen), 1);
-        ck_assert_int_eq(EVP_PKEY_CTX_set_rsa_mgf1_md(ctx, md_of(mech_mgf_hash(pss->mgf))), 1);
+        ck_assert_int_eq(EVP_PKEY_CTX_set_rsa_mgf1_md(ctx, bench_md(mech_mgf_hash(pss->mgf))), 1);
     } else if (raw == CKM_RSA_PKCS_OAEP) {
         const CK_RSA_PKCS_OAEP_PARAMS *oaep = m->pParameter;
 
         ck_assert_int_eq(EVP_PKEY_CTX_set_rsa_padding(ctx, RSA_PKCS1_OAEP_PADDING), 1);
-        ck_assert_int_eq(EVP_PKEY_CTX_set_rsa_oaep_md(ctx, md_of(oaep->hashAlg)), 1);
+        ck_assert_int_eq(EVP_PKEY_CTX_set_rsa_oaep_md(ctx, bench_md(oaep->hashAlg)), 1);
     } else if (raw == CKM_RSA_PKCS) {
         ck_assert_int_eq(EVP_PKEY_CTX_set_rsa_padding(ctx, RSA_PKCS1_PADDING), 1);
     }
@@ -269,8 +252,8 @@ static CK_RV sign_pair(const struct hsm_op *op, const struct mech *row, struct b
     ck_assert_int_eq(EVP_PKEY_sign_init(ctx), 1);
     set_padding(ctx, op->mechanism, row->raw != KW_NO_MECHANISM ? row->raw : row->type);
     if (row->hash != KW_NO_MECHANISM) {
-        ck_assert_int_eq(EVP_Digest(in.data, in.len, digest, &n, md_of(row->hash), NULL), 1);
-        ck_assert_int_eq(EVP_PKEY_CTX_set_signature_md(ctx, md_of(row->hash)), 1);
+        ck_assert_int_eq(EVP_Digest(in.data, in.len, digest, &n, bench_md(row->hash), NULL), 1);
+        ck_assert_int_eq(EVP_PKEY_CTX_set_signature_md(ctx, bench_md(row->hash)), 1);
         in = BYTES(digest, n);
     }
     done = EVP_PKEY_sign(ctx, made, &len, in.data, in.len);
@@ -290,7 +273,7 @@ static CK_RV mac(const struct hsm_op *op, const struct mech *row, struct bytes i
     uint8_t made[EVP_MAX_MD_SIZE];
     unsigned n = 0;
 
-    ck_assert_ptr_nonnull(HMAC(md_of(row->hash), double_keys.hmac, sizeof(double_keys.hmac),
+    ck_assert_ptr_nonnull(HMAC(bench_md(row->hash), double_keys.hmac, sizeof(double_keys.hmac),
                                in.data, in.len, made, &n));
     if (op->use == HSM_VERIFY)
         return bytes_equal(BYTES(made, n), signature) ? CKR_OK : fail(CKR_SIGNATURE_INVALID, "no");
