@@ -26,6 +26,7 @@ static const struct call calls[CALL_COUNT] = {
     [CALL_LOGIN] = {"C_Login", CALL_NEEDS_SESSION},
     [CALL_LOGOUT] = {"C_Logout", CALL_NEEDS_SESSION},
     [CALL_CREATE_OBJECT] = {"C_CreateObject", CALL_NEEDS_SESSION},
+    [CALL_COPY_OBJECT] = {"C_CopyObject", CALL_NEEDS_SESSION},
     [CALL_DESTROY_OBJECT] = {"C_DestroyObject", CALL_NEEDS_SESSION},
     [CALL_GET_OBJECT_SIZE] = {"C_GetObjectSize", CALL_NEEDS_SESSION},
     [CALL_GET_ATTRIBUTE_VALUE] = {"C_GetAttributeValue", CALL_NEEDS_SESSION},

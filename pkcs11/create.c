@@ -1,6 +1,7 @@
 /* Bringing objects in: see create.h. One row a class says what may come in and how it is filled. */
 #include "pkcs11/create.h"
 
+#include "base/names.h"
 #include "pkcs11/birth.h"
 
 #include <string.h>
@@ -38,12 +39,27 @@ static CK_RV fill_public(struct run *run, struct object *object)
 
 /* ---- certificates ---- */
 
-static CK_RV set_if_absent(struct object *object, CK_ATTRIBUTE_TYPE type, struct bytes value)
+/* The serial number comes in its INTEGER, or (SunPKCS11) without. */
+static bool says_the_same(CK_ATTRIBUTE_TYPE type, struct bytes given, struct bytes value)
 {
-    const CK_ATTRIBUTE *given = attrs_get(&object->attrs, type);
+    if (type == CKA_SERIAL_NUMBER && value.len > 2 && given.len == value.len - 2)
+        return bytes_equal(given, BYTES(value.data + 2, value.len - 2));
+    return bytes_equal(given, value);
+}
 
-    return given == NULL || given->ulValueLen == 0 ? attrs_set(&object->attrs, type, value)
-                                                   : CKR_OK;
+/* A field that is given is kept as it is given, and must be the certificate's. */
+static CK_RV set_or_check(struct object *object, CK_ATTRIBUTE_TYPE type, struct bytes value)
+{
+    struct bytes given = attrs_bytes(&object->attrs, type);
+    char name[NAME_BUF_MAX];
+
+    if (given.len == 0)
+        return attrs_set(&object->attrs, type, value);
+    if (!says_the_same(type, given, value))
+        return fail(CKR_ATTRIBUTE_VALUE_INVALID,
+                    "%s is not what the certificate says: leave it out",
+                    name_of_attribute(type, name));
+    return CKR_OK;
 }
 
 static CK_RV fill_fields(struct object *object, const struct local_certificate *c)
@@ -61,7 +77,7 @@ static CK_RV fill_fields(struct object *object, const struct local_certificate *
     };
 
     for (size_t i = 0; i < sizeof(fields) / sizeof(*fields); i++) {
-        CK_RV rv = set_if_absent(object, fields[i].type, fields[i].value);
+        CK_RV rv = set_or_check(object, fields[i].type, fields[i].value);
 
         if (rv != CKR_OK)
             return rv;

@@ -39,10 +39,6 @@ REFUSE(C_SetOperationState,
        (UNUSED CK_SESSION_HANDLE session, UNUSED CK_BYTE_PTR state, UNUSED CK_ULONG len,
         UNUSED CK_OBJECT_HANDLE encryption, UNUSED CK_OBJECT_HANDLE authentication),
        WHY_STATE)
-REFUSE(C_CopyObject,
-       (UNUSED CK_SESSION_HANDLE session, UNUSED CK_OBJECT_HANDLE object,
-        UNUSED CK_ATTRIBUTE_PTR template, UNUSED CK_ULONG count, UNUSED CK_OBJECT_HANDLE_PTR copy),
-       "a copy of a key would have a life of its own beside the vault's record of it")
 REFUSE(C_SignRecoverInit,
        (UNUSED CK_SESSION_HANDLE session, UNUSED CK_MECHANISM_PTR mechanism,
         UNUSED CK_OBJECT_HANDLE key),

@@ -55,16 +55,44 @@ START_TEST(certificate_fields_are_filled_from_its_der)
 }
 END_TEST
 
-START_TEST(certificate_field_that_is_given_is_kept)
+static uint8_t serial_der[] = {2, 2, 0x12, 0x34}, serial_raw[] = {0x12, 0x34},
+               serial_other[] = {0x12, 0x35};
+static char mine[] = "mine", first_day[] = "20261124", next_day[] = "20261125";
+
+static const struct {
+    CK_RV want;
+    CK_ATTRIBUTE attr;
+} fields[] = {
+    {CKR_OK, {CKA_SUBJECT, certificate_name, sizeof(certificate_name)}},
+    {CKR_OK, {CKA_SUBJECT, NULL, 0}},
+    {CKR_ATTRIBUTE_VALUE_INVALID, {CKA_SUBJECT, mine, 4}},
+    {CKR_OK, {CKA_ISSUER, certificate_name, sizeof(certificate_name)}},
+    {CKR_ATTRIBUTE_VALUE_INVALID, {CKA_ISSUER, certificate_name, sizeof(certificate_name) - 1}},
+    {CKR_OK, {CKA_SERIAL_NUMBER, serial_der, sizeof(serial_der)}},
+    {CKR_OK, {CKA_SERIAL_NUMBER, serial_raw, sizeof(serial_raw)}},
+    {CKR_ATTRIBUTE_VALUE_INVALID, {CKA_SERIAL_NUMBER, serial_other, sizeof(serial_other)}},
+    {CKR_OK, {CKA_START_DATE, first_day, 8}},
+    {CKR_ATTRIBUTE_VALUE_INVALID, {CKA_START_DATE, next_day, 8}},
+    {CKR_ATTRIBUTE_VALUE_INVALID, {CKA_END_DATE, next_day, 8}},
+    {CKR_ATTRIBUTE_VALUE_INVALID, {CKA_PUBLIC_KEY_INFO, serial_der, sizeof(serial_der)}},
+};
+
+START_TEST(certificate_field_that_is_given_is_kept_and_must_be_true)
 {
     CK_SESSION_HANDLE session = token_alice();
-    CK_OBJECT_HANDLE object =
-        create(session, LIST(NUMBER(CKA_CLASS, cls_certificate), BYTES_OF(CKA_VALUE, certificate),
-                             TEXT(CKA_SUBJECT, "mine")));
+    CK_OBJECT_HANDLE object = 0;
+    CK_ATTRIBUTE field = fields[_i].attr;
     uint8_t out[64];
 
-    ck_assert_uint_eq(token_bytes(session, object, CKA_SUBJECT, out, sizeof(out)), 4);
-    ck_assert_mem_eq(out, "mine", 4);
+    assert_rv(fields[_i].want, p11->C_CreateObject(session,
+                                                   LIST(NUMBER(CKA_CLASS, cls_certificate),
+                                                        BYTES_OF(CKA_VALUE, certificate), field),
+                                                   &object));
+    if (fields[_i].want == CKR_OK && field.ulValueLen > 0) {
+        ck_assert_uint_eq(token_bytes(session, object, field.type, out, sizeof(out)),
+                          field.ulValueLen);
+        ck_assert_mem_eq(out, field.pValue, field.ulValueLen);
+    }
     assert_ok(p11->C_Finalize(NULL));
 }
 END_TEST
@@ -477,7 +505,7 @@ int main(void)
 {
     const struct suite_case cases[] = {
         CASE(certificate_fields_are_filled_from_its_der),
-        CASE(certificate_field_that_is_given_is_kept),
+        CASE_LOOP(certificate_field_that_is_given_is_kept_and_must_be_true, COUNT(fields)),
         CASE(public_key_that_was_generated_can_be_brought_in),
         CASE(data_of_ten_megabytes_is_kept_and_one_byte_more_is_not),
         CASE_LOOP(templates_of_new_objects_are_answered_by_the_standard, COUNT(refusals)),
