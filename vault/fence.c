@@ -9,6 +9,10 @@
  * Generations are numbers of writes and never come twice, so every write makes a new top. To go
  * back unnoticed a whole store must go back; that is what the log's anchor in the HSM is for.
  *
+ * A write only notes which buckets are due; their fences, the roots and the top are made once,
+ * right before it is committed (store_leave). Many records written together cost one fence a
+ * bucket.
+ *
  * A fence is compared before what it fences is read or changed, and believed until SQLite says that
  * another process has written (store_enter) or a write of ours was rolled back (store_leave): both
  * call fence_forget().
@@ -242,9 +246,14 @@ CK_RV fence_check(struct store *store, struct keys *keys, uint8_t bucket)
 void fence_forget(struct store *store)
 {
     store->top_checked = false;
+    store->fences_due = false;
     for (size_t i = 0; i < store->keys_count; i++) {
-        store->keys[i]->root_checked = false;
-        memset(store->keys[i]->bucket_checked, 0, sizeof(store->keys[i]->bucket_checked));
+        struct keys *keys = store->keys[i];
+
+        keys->root_checked = false;
+        keys->root_due = false;
+        memset(keys->bucket_checked, 0, sizeof(keys->bucket_checked));
+        memset(keys->bucket_due, 0, sizeof(keys->bucket_due));
     }
 }
 
@@ -289,7 +298,7 @@ static CK_RV write_root(struct store *store, struct keys *keys)
     return rv;
 }
 
-CK_RV fence_write(struct store *store, struct keys *keys, uint8_t bucket)
+static CK_RV write_bucket(struct store *store, struct keys *keys, uint8_t bucket)
 {
     uint8_t mac[MAC_LEN];
     uint64_t rows = 0;
@@ -302,9 +311,44 @@ CK_RV fence_write(struct store *store, struct keys *keys, uint8_t bucket)
     else if (rv == CKR_OK)
         rv = db_run(store->db, SQL_FENCE_SET, args, 3, NULL, NULL);
     if (rv == CKR_OK)
+        keys->bucket_due[bucket] = false;
+    return rv;
+}
+
+void fence_due(struct store *store, struct keys *keys, uint8_t bucket)
+{
+    keys->bucket_due[bucket] = true;
+    keys->root_due = true;
+    store->fences_due = true;
+}
+
+static CK_RV write_due(struct store *store, struct keys *keys)
+{
+    CK_RV rv = CKR_OK;
+
+    for (unsigned bucket = 0; rv == CKR_OK && bucket < BUCKETS; bucket++)
+        if (keys->bucket_due[bucket])
+            rv = write_bucket(store, keys, (uint8_t)bucket);
+    if (rv == CKR_OK)
         rv = write_root(store, keys);
     if (rv == CKR_OK)
+        keys->root_due = false;
+    return rv;
+}
+
+CK_RV fence_write_due(struct store *store)
+{
+    CK_RV rv = CKR_OK;
+
+    if (!store->fences_due)
+        return CKR_OK;
+    for (size_t i = 0; rv == CKR_OK && i < store->keys_count; i++)
+        if (store->keys[i]->root_due)
+            rv = write_due(store, store->keys[i]);
+    if (rv == CKR_OK)
         rv = write_top(store);
+    if (rv == CKR_OK)
+        store->fences_due = false;
     return rv;
 }
 

@@ -303,10 +303,10 @@ static CK_RV write_row(struct store *store, struct keys *keys, enum db_sql sql,
     }
     if (rv == CKR_OK && db_changed(store->db) != 1)
         rv = fail_internal("a record to be written is there once");
-    if (rv == CKR_OK)
-        rv = fence_write(store, keys, r.id[0]);
-    if (rv == CKR_OK)
+    if (rv == CKR_OK) {
+        fence_due(store, keys, r.id[0]);
         record->generation = r.generation;
+    }
     buf_release(&sealed);
     return rv;
 }
@@ -345,7 +345,7 @@ CK_RV record_remove(struct store *store, struct keys *keys, enum record_kind kin
     if (rv == CKR_OK)
         rv = db_run(store->db, SQL_RECORD_REMOVE, args, 3, NULL, NULL);
     if (rv == CKR_OK)
-        rv = fence_write(store, keys, id[0]);
+        fence_due(store, keys, id[0]);
     return rv;
 }
 

@@ -138,6 +138,8 @@ CK_RV store_leave(struct store *store, CK_RV rv)
     char reason[FAIL_REASON_MAX];
 
     if (rv == CKR_OK)
+        rv = fence_write_due(store);
+    if (rv == CKR_OK)
         rv = db_run(store->db, SQL_COMMIT, NULL, 0, NULL, NULL);
     if (rv != CKR_OK) {
         /* The reason to tell is the one that led here, not what rolling back may add. */

@@ -34,6 +34,9 @@ struct keys {
     /* What was compared with its fence since the last change by somebody else. */
     bool root_checked;
     bool bucket_checked[BUCKETS];
+    /* What the write now in progress has to fence anew. */
+    bool root_due;
+    bool bucket_due[BUCKETS];
 };
 
 struct store {
@@ -48,6 +51,7 @@ struct store {
     struct keys **keys; /* [0] is the home's */
     size_t keys_count;
     int64_t data_version; /* SQLite's, when the fences were last believed */
+    bool fences_due;      /* some keys' root_due */
     bool top_checked;
     int64_t counter;               /* of the last write, where top_checked */
     struct generation *generation; /* has locks of its own: generation.c */
@@ -103,8 +107,10 @@ MUST_CHECK CK_RV keys_tag(struct local *local, const struct keys *keys, const ch
  * since. */
 MUST_CHECK CK_RV fence_check_top(struct store *store);
 MUST_CHECK CK_RV fence_check(struct store *store, struct keys *keys, uint8_t bucket);
-/* After rows of a bucket changed, in a write: bucket, root and top anew. */
-MUST_CHECK CK_RV fence_write(struct store *store, struct keys *keys, uint8_t bucket);
+/* After rows of a bucket changed, in a write: bucket, root and top are due. */
+void fence_due(struct store *store, struct keys *keys, uint8_t bucket);
+/* Makes all that are due; before the commit. */
+MUST_CHECK CK_RV fence_write_due(struct store *store);
 /* The number of the write now in progress, never given before. */
 MUST_CHECK CK_RV fence_next(struct store *store, uint64_t *ret);
 /* Root of an empty slot, and the top: for a key ring that got a row. */

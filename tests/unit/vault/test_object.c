@@ -1,6 +1,7 @@
 /* Objects: what goes in comes out, finds are exact, writes are all or nothing. */
 #include "tests/support/vault_world.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 struct scene {
@@ -91,6 +92,34 @@ START_TEST(two_objects_are_written_together_or_not_at_all)
     ck_assert_uint_eq(count, 2);
     object_release(&a);
     object_release(&b);
+    vault_world_release(&s.w);
+}
+END_TEST
+
+/* As many as put several into each bucket of the fence. */
+START_TEST(many_objects_of_one_commit_are_all_fenced)
+{
+    enum { MANY = 600 };
+    struct scene s;
+    struct object *list[MANY];
+    uint64_t records = 0;
+
+    scene_init(&s);
+    for (size_t i = 0; i < MANY; i++) {
+        list[i] = malloc(sizeof(*list[i]));
+        ck_assert_ptr_nonnull(list[i]);
+        *list[i] = vault_world_object(&s.w, &s.v, "same label", "id", "value");
+    }
+    assert_ok(object_insert(s.w.store, list, MANY));
+    vault_world_reopen(&s.w);
+    assert_ok(store_check(s.w.store, &records));
+    ck_assert_uint_eq(records, MANY + 1); /* and the vault's */
+    for (size_t i = 0; i < MANY; i++) {
+        object_release(list[i]);
+        free(list[i]);
+    }
+    vault_world_sql(&s.w, "DELETE FROM record WHERE seq = (SELECT max(seq) FROM record)");
+    assert_rv(CKR_DEVICE_ERROR, store_check(s.w.store, &records));
     vault_world_release(&s.w);
 }
 END_TEST
@@ -424,6 +453,7 @@ int main(void)
     const struct suite_case cases[] = {
         CASE(an_object_comes_back_as_it_was_given),
         CASE(two_objects_are_written_together_or_not_at_all),
+        CASE(many_objects_of_one_commit_are_all_fenced),
         CASE(a_number_of_another_length_is_refused),
         CASE(an_object_too_large_is_refused_and_a_large_one_kept),
         CASE(material_comes_back_from_get_and_in_copies),
