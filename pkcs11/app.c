@@ -8,6 +8,7 @@
 #include "pkcs11/app.h"
 
 #include "pkcs11/handles.h"
+#include "pkcs11/message.h"
 #include "pkcs11/operation.h"
 #include "pkcs11/search.h"
 
@@ -122,8 +123,10 @@ CK_RV app_new(const char *home, const char *worker, struct app **ret)
 
 static void session_free(struct session *session)
 {
-    for (int i = 0; i < OPERATION_KINDS; i++)
+    for (int i = 0; i < OPERATION_KINDS; i++) {
         operation_free(session->operations[i]);
+        message_free(session->messages[i]);
+    }
     search_free(session->search);
     (void)pthread_mutex_destroy(&session->lock);
     free(session);

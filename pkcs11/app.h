@@ -20,14 +20,20 @@
 #define APP_GROUPS_MAX   64
 
 struct operation; /* pkcs11/operation.h */
+struct message;   /* pkcs11/message.h */
 struct search;    /* pkcs11/search.h */
 
 enum operation_kind {
     OPERATION_DIGEST,
     OPERATION_SIGN,
     OPERATION_VERIFY,
+    OPERATION_VERIFY_SIGNATURE, /* 3.2: the signature comes first */
     OPERATION_ENCRYPT,
     OPERATION_DECRYPT,
+    OPERATION_MESSAGE_SIGN, /* 3.0: one message of many */
+    OPERATION_MESSAGE_VERIFY,
+    OPERATION_MESSAGE_ENCRYPT,
+    OPERATION_MESSAGE_DECRYPT,
     OPERATION_KINDS
 };
 
@@ -53,7 +59,9 @@ struct session {
     unsigned refs;         /* the table's and running calls'; guarded by app->lock */
     bool closed;           /* guarded by app->lock */
     struct operation *operations[OPERATION_KINDS]; /* guarded by lock */
-    struct search *search;                         /* guarded by lock */
+    struct message
+        *messages[OPERATION_KINDS]; /* of the OPERATION_MESSAGE_ kinds; guarded by lock */
+    struct search *search;          /* guarded by lock */
 };
 
 /* An object in use: decoded once, shared by count, never changed. */

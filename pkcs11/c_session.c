@@ -1,4 +1,5 @@
 /* PKCS#11 2.40, 5.6 and 3.0, 5.6 (C_SessionCancel): sessions, without login (c_login.c). */
+#include "pkcs11/message.h"
 #include "pkcs11/operation_int.h"
 #include "pkcs11/search.h"
 
@@ -86,9 +87,16 @@ static const struct {
     CK_FLAGS flag;
     enum operation_kind kind;
 } cancels[] = {
-    {CKF_DIGEST, OPERATION_DIGEST},   {CKF_SIGN, OPERATION_SIGN},
-    {CKF_VERIFY, OPERATION_VERIFY},   {CKF_ENCRYPT, OPERATION_ENCRYPT},
+    {CKF_DIGEST, OPERATION_DIGEST},
+    {CKF_SIGN, OPERATION_SIGN},
+    {CKF_VERIFY, OPERATION_VERIFY},
+    {CKF_VERIFY, OPERATION_VERIFY_SIGNATURE},
+    {CKF_ENCRYPT, OPERATION_ENCRYPT},
     {CKF_DECRYPT, OPERATION_DECRYPT},
+    {CKF_MESSAGE_SIGN, OPERATION_MESSAGE_SIGN},
+    {CKF_MESSAGE_VERIFY, OPERATION_MESSAGE_VERIFY},
+    {CKF_MESSAGE_ENCRYPT, OPERATION_MESSAGE_ENCRYPT},
+    {CKF_MESSAGE_DECRYPT, OPERATION_MESSAGE_DECRYPT},
 };
 
 /* Flags of what is not in progress change nothing. The first failure is told of, the others end
@@ -98,9 +106,12 @@ static CK_RV session_cancel(struct run *run, CK_FLAGS flags)
     CK_RV rv = CKR_OK;
 
     for (size_t i = 0; i < sizeof(cancels) / sizeof(*cancels); i++) {
-        CK_RV ended =
-            (flags & cancels[i].flag) != 0 ? operation_cancel(run, cancels[i].kind) : CKR_OK;
+        CK_RV ended;
 
+        if ((flags & cancels[i].flag) == 0)
+            continue;
+        ended = operation_cancel(run, cancels[i].kind);
+        message_free(TAKE(run->session->messages[cancels[i].kind]));
         if (rv == CKR_OK)
             rv = ended;
     }

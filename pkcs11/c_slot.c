@@ -2,6 +2,7 @@
  * life. */
 #include "base/mech.h"
 #include "pkcs11/call.h"
+#include "pkcs11/message.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -253,7 +254,7 @@ static CK_RV get_mechanism_info(struct run *run, CK_MECHANISM_TYPE type, CK_MECH
         return fail(CKR_MECHANISM_INVALID, "mechanism 0x%lx is not offered", type);
     *info = (CK_MECHANISM_INFO){.ulMinKeySize = mech->min,
                                 .ulMaxKeySize = mech->max,
-                                .flags = uses | (mech->flags & curve)};
+                                .flags = uses | message_flags(type, uses) | (mech->flags & curve)};
     return CKR_OK;
 }
 

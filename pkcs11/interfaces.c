@@ -15,6 +15,18 @@
 
 static CK_FUNCTION_LIST functions_2_40 = {.version = {2, 40}, CRYPTOKI_2_40(ENTRY)};
 
+static CK_RV get_info_3_0(CK_INFO_PTR info)
+{
+    return module_get_info((CK_VERSION){3, 0}, info);
+}
+
+/* One member is another's than its name says. */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Woverride-init"
+static CK_FUNCTION_LIST_3_0 functions_3_0 = {
+    .version = {3, 0}, CRYPTOKI_2_40(ENTRY) CRYPTOKI_3_0(ENTRY).C_GetInfo = get_info_3_0};
+#pragma GCC diagnostic pop
+
 CK_RV C_GetFunctionList(CK_FUNCTION_LIST_PTR_PTR list)
 {
     if (list == NULL)
@@ -27,6 +39,7 @@ CK_RV C_GetFunctionList(CK_FUNCTION_LIST_PTR_PTR list)
 static CK_UTF8CHAR standard_name[] = "PKCS 11";
 static CK_UTF8CHAR our_name[] = KEYWARD_INTERFACE;
 static CK_INTERFACE interfaces[] = {
+    {standard_name, &functions_3_0, 0},
     {standard_name, &functions_2_40, 0},
     {our_name, &module_admin_functions, 0},
 };

@@ -16,6 +16,9 @@ void module_release(void);
  * NULL when there is none. */
 char *module_worker_path(void);
 
+/* C_GetInfo, as the list of this version answers it. */
+MUST_CHECK CK_RV module_get_info(CK_VERSION cryptoki, CK_INFO_PTR info);
+
 /* The vendor interface's function list (pkcs11/admin.c). */
 extern struct keyward_functions module_admin_functions;
 

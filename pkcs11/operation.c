@@ -10,52 +10,40 @@
  */
 #include "pkcs11/operation_int.h"
 
+/* clang-format off */
+#define SIGNS                                                                                      \
+    .does = OPERATION_SIGN, .action = ACTION_SIGN, .flag = CKF_SIGN, .right = CKA_SIGN,            \
+    .right_name = "CKA_SIGN", .cls = CKO_PRIVATE_KEY, .use = HSM_SIGN, .output = true,             \
+    .bad_length = CKR_DATA_LEN_RANGE
+#define VERIFIES                                                                                   \
+    .does = OPERATION_VERIFY, .action = ACTION_VERIFY, .flag = CKF_VERIFY, .right = CKA_VERIFY,    \
+    .right_name = "CKA_VERIFY", .cls = CKO_PUBLIC_KEY, .use = HSM_VERIFY, .after_expiry = true,    \
+    .bad_length = CKR_DATA_LEN_RANGE
+#define ENCRYPTS                                                                                   \
+    .does = OPERATION_ENCRYPT, .action = ACTION_ENCRYPT, .flag = CKF_ENCRYPT,                      \
+    .right = CKA_ENCRYPT, .right_name = "CKA_ENCRYPT", .cls = CKO_PUBLIC_KEY,                      \
+    .use = HSM_ENCRYPT, .cipher = true, .output = true, .bad_length = CKR_DATA_LEN_RANGE
+#define DECRYPTS                                                                                   \
+    .does = OPERATION_DECRYPT, .action = ACTION_DECRYPT, .flag = CKF_DECRYPT,                      \
+    .right = CKA_DECRYPT, .right_name = "CKA_DECRYPT", .cls = CKO_PRIVATE_KEY,                     \
+    .use = HSM_DECRYPT, .after_expiry = true, .cipher = true, .output = true,                      \
+    .bad_length = CKR_ENCRYPTED_DATA_LEN_RANGE
+
 static const struct operation_kind_row kind_rows[OPERATION_KINDS] = {
-    [OPERATION_DIGEST] = {.name = "digest",
-                          .action = ACTION_DIGEST,
-                          .flag = CKF_DIGEST,
-                          .output = true,
-                          .bad_length = CKR_DATA_LEN_RANGE},
-    [OPERATION_SIGN] = {.name = "sign",
-                        .action = ACTION_SIGN,
-                        .flag = CKF_SIGN,
-                        .right = CKA_SIGN,
-                        .right_name = "CKA_SIGN",
-                        .cls = CKO_PRIVATE_KEY,
-                        .use = HSM_SIGN,
-                        .output = true,
-                        .bad_length = CKR_DATA_LEN_RANGE},
-    [OPERATION_VERIFY] = {.name = "verify",
-                          .action = ACTION_VERIFY,
-                          .flag = CKF_VERIFY,
-                          .right = CKA_VERIFY,
-                          .right_name = "CKA_VERIFY",
-                          .cls = CKO_PUBLIC_KEY,
-                          .use = HSM_VERIFY,
-                          .after_expiry = true,
-                          .bad_length = CKR_DATA_LEN_RANGE},
-    [OPERATION_ENCRYPT] = {.name = "encrypt",
-                           .action = ACTION_ENCRYPT,
-                           .flag = CKF_ENCRYPT,
-                           .right = CKA_ENCRYPT,
-                           .right_name = "CKA_ENCRYPT",
-                           .cls = CKO_PUBLIC_KEY,
-                           .use = HSM_ENCRYPT,
-                           .cipher = true,
-                           .output = true,
-                           .bad_length = CKR_DATA_LEN_RANGE},
-    [OPERATION_DECRYPT] = {.name = "decrypt",
-                           .action = ACTION_DECRYPT,
-                           .flag = CKF_DECRYPT,
-                           .right = CKA_DECRYPT,
-                           .right_name = "CKA_DECRYPT",
-                           .cls = CKO_PRIVATE_KEY,
-                           .use = HSM_DECRYPT,
-                           .after_expiry = true,
-                           .cipher = true,
-                           .output = true,
-                           .bad_length = CKR_ENCRYPTED_DATA_LEN_RANGE},
+    [OPERATION_DIGEST] = {.name = "digest", .does = OPERATION_DIGEST, .action = ACTION_DIGEST,
+                          .flag = CKF_DIGEST, .output = true, .bad_length = CKR_DATA_LEN_RANGE},
+    [OPERATION_SIGN] = {.name = "sign", SIGNS},
+    [OPERATION_VERIFY] = {.name = "verify", VERIFIES},
+    [OPERATION_VERIFY_SIGNATURE] = {.name = "verify a given signature", VERIFIES},
+    [OPERATION_ENCRYPT] = {.name = "encrypt", ENCRYPTS},
+    [OPERATION_DECRYPT] = {.name = "decrypt", DECRYPTS, .bad_cipher = CKR_ENCRYPTED_DATA_INVALID},
+    [OPERATION_MESSAGE_SIGN] = {.name = "sign a message", SIGNS},
+    [OPERATION_MESSAGE_VERIFY] = {.name = "verify a message", VERIFIES},
+    [OPERATION_MESSAGE_ENCRYPT] = {.name = "encrypt a message", ENCRYPTS},
+    [OPERATION_MESSAGE_DECRYPT] = {.name = "decrypt a message", DECRYPTS,
+                                   .bad_cipher = CKR_AEAD_DECRYPT_FAILED},
 };
+/* clang-format on */
 
 const struct operation_kind_row *operation_kind_row(enum operation_kind kind)
 {
@@ -71,6 +59,7 @@ void operation_free(struct operation *op)
     local_mac_free(op->mac);
     buf_release_secure(&op->gathered);
     buf_release_secure(&op->staged);
+    buf_release(&op->signature);
     mechanism_copy_release(&op->mechanism);
     held_release(op->held);
     free(op);
@@ -233,14 +222,28 @@ static CK_RV promise(struct run *run, struct operation *op)
     return CKR_OK;
 }
 
-/* Hands a finished result over; a result that does not fit is the caller's to keep. */
+/* The tag of a message leaves beside its ciphertext. */
+static CK_RV detach_tag(struct run *run, const struct operation *op, struct buf *out)
+{
+    struct buf tag = BUF_INIT(op->tag_len);
+
+    if (out->len < op->tag_len)
+        return fail_internal("a message's ciphertext ends with its tag");
+    out->len -= op->tag_len;
+    buf_put(&tag, out->data + out->len, op->tag_len);
+    if (!buf_ok(&tag))
+        return fail_memory();
+    run_output(run, op->tag, NULL, &tag);
+    return CKR_OK;
+}
+
 CK_RV operation_give(struct run *run, struct operation *op, const struct operation_io *io,
                      struct buf *out)
 {
-    CK_RV rv;
+    CK_RV rv = op->tag != NULL ? detach_tag(run, op, out) : CKR_OK;
 
-    if (!kind_rows[op->kind].output)
-        return CKR_OK;
+    if (rv != CKR_OK || !kind_rows[op->kind].output)
+        return rv;
     if (out->len <= *io->out_len) {
         run_output(run, io->out, io->out_len, out);
         return CKR_OK;
@@ -253,7 +256,7 @@ CK_RV operation_give(struct run *run, struct operation *op, const struct operati
 
 static CK_RV note_whole(struct run *run, const struct operation *op, struct bytes in)
 {
-    if (op->kind == OPERATION_SIGN || op->kind == OPERATION_VERIFY)
+    if (op->does == OPERATION_SIGN || op->does == OPERATION_VERIFY)
         return gate_digest(run, in);
     gate_length(run, in.len);
     return CKR_OK;

@@ -20,7 +20,21 @@ static CK_RV find_mechanism(const struct operation_kind_row *row, const CK_MECHA
                     "tell what can",
                     mechanism->mechanism, row->name);
     *ret = mech;
-    return mech_check_params(mech, mechanism);
+    return CKR_OK;
+}
+
+/* later: the parameters come with each message, and there are none yet. */
+static CK_RV take_mechanism(struct operation *op, const CK_MECHANISM *mechanism, bool later)
+{
+    CK_RV rv = find_mechanism(operation_kind_row(op->kind), mechanism, &op->mech);
+
+    if (rv == CKR_OK && later) {
+        op->mechanism.mechanism.mechanism = op->mech->type;
+        return CKR_OK;
+    }
+    if (rv == CKR_OK)
+        rv = mech_check_params(op->mech, mechanism);
+    return rv == CKR_OK ? mechanism_copy_make(&op->mechanism, op->mech, mechanism) : rv;
 }
 
 /* ---- the key ---- */
@@ -158,14 +172,12 @@ CK_RV operation_ask_gate(struct run *run, const struct operation *op)
 }
 
 static CK_RV set_up(struct run *run, struct operation *op, const CK_MECHANISM *mechanism,
-                    CK_OBJECT_HANDLE key)
+                    CK_OBJECT_HANDLE key, bool later)
 {
-    CK_RV rv = find_mechanism(operation_kind_row(op->kind), mechanism, &op->mech);
+    CK_RV rv = take_mechanism(op, mechanism, later);
 
-    if (rv == CKR_OK)
-        rv = mechanism_copy_make(&op->mechanism, op->mech, mechanism);
     op->key = key;
-    if (rv == CKR_OK && op->kind != OPERATION_DIGEST)
+    if (rv == CKR_OK && op->does != OPERATION_DIGEST)
         rv = operation_key_code(handles_get(run, key, &op->held));
     if (rv == CKR_OK)
         rv = operation_ask_gate(run, op);
@@ -206,12 +218,39 @@ static CK_RV cancel(struct run *run, enum operation_kind kind)
     return operation_cancel(run, kind);
 }
 
+/* An operation of this kind, set up and allowed. */
+static CK_RV operation_new(struct run *run, enum operation_kind kind, const CK_MECHANISM *mechanism,
+                           CK_OBJECT_HANDLE key, bool later, struct operation **ret)
+{
+    struct operation *op = calloc(1, sizeof(*op));
+    CK_RV rv;
+
+    if (op == NULL)
+        return fail_memory();
+    op->kind = kind;
+    op->does = operation_kind_row(kind)->does;
+    rv = set_up(run, op, mechanism, key, later);
+    if (rv != CKR_OK) {
+        operation_free(op);
+        return rv;
+    }
+    *ret = op;
+    return CKR_OK;
+}
+
+CK_RV operation_try(struct run *run, enum operation_kind kind, const CK_MECHANISM *mechanism,
+                    CK_OBJECT_HANDLE key, bool later)
+{
+    struct operation *op = NULL;
+    CK_RV rv = operation_new(run, kind, mechanism, key, later, &op);
+
+    operation_free(op);
+    return rv;
+}
+
 CK_RV operation_init(struct run *run, enum operation_kind kind, const CK_MECHANISM *mechanism,
                      CK_OBJECT_HANDLE key)
 {
-    struct operation *op;
-    CK_RV rv;
-
     if (mechanism == NULL)
         return cancel(run, kind);
     if (run->session->operations[kind] != NULL)
@@ -219,15 +258,5 @@ CK_RV operation_init(struct run *run, enum operation_kind kind, const CK_MECHANI
                     "an operation to %s is in progress in this session: end it first, or use "
                     "another session",
                     operation_kind_row(kind)->name);
-    op = calloc(1, sizeof(*op));
-    if (op == NULL)
-        return fail_memory();
-    op->kind = kind;
-    rv = set_up(run, op, mechanism, key);
-    if (rv != CKR_OK) {
-        operation_free(op);
-        return rv;
-    }
-    run->session->operations[kind] = op;
-    return CKR_OK;
+    return operation_new(run, kind, mechanism, key, false, &run->session->operations[kind]);
 }

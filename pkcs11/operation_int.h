@@ -33,10 +33,11 @@ enum operation_stage { OPERATION_READY, OPERATION_PARTS, OPERATION_STAGED };
 
 /* One row a kind of operation. */
 struct operation_kind_row {
-    const char *name;        /* in sentences: "sign" */
-    enum action action;      /* asked of the gate */
-    CK_FLAGS flag;           /* the mechanism must have it */
-    CK_ATTRIBUTE_TYPE right; /* the key must have it */
+    const char *name;         /* in sentences: "sign" */
+    enum operation_kind does; /* the work, whichever functions it is asked by: OPERATION_SIGN ... */
+    enum action action;       /* asked of the gate */
+    CK_FLAGS flag;            /* the mechanism must have it */
+    CK_ATTRIBUTE_TYPE right;  /* the key must have it */
     const char *right_name;
     CK_OBJECT_CLASS cls; /* class of the key where the mechanism is one of key pairs */
     enum hsm_use use;
@@ -44,6 +45,7 @@ struct operation_kind_row {
     bool cipher;       /* its Update has output */
     bool output;       /* it has a result besides its return value */
     CK_RV bad_length;  /* its input has an impossible length */
+    CK_RV bad_cipher;  /* decrypting: the input is no ciphertext of this key */
 };
 const struct operation_kind_row *operation_kind_row(enum operation_kind kind);
 
@@ -67,7 +69,8 @@ MUST_CHECK CK_RV mechanism_copy_make(struct mechanism_copy *copy, const struct m
 void mechanism_copy_release(struct mechanism_copy *copy);
 
 struct operation {
-    enum operation_kind kind;
+    enum operation_kind kind; /* its place in the session */
+    enum operation_kind does; /* the kind's row has it */
     enum operation_stage stage;
     const struct mech *mech;
     struct mechanism_copy mechanism;
@@ -84,6 +87,9 @@ struct operation {
     struct hsm_op *hsm;          /* way_stream in parts */
     struct buf gathered;         /* way_gather in parts */
     struct buf staged;           /* STAGED: the result that did not fit */
+    struct buf signature;        /* verify a given signature */
+    CK_BYTE_PTR tag; /* encrypt a message: where its tag goes, NULL: behind the ciphertext */
+    size_t tag_len;
 };
 
 /* What one call brings. in and signature are the caller's memory; out NULL asks for the length. */
@@ -132,12 +138,19 @@ CK_RV operation_key_code(CK_RV rv);
  */
 MUST_CHECK CK_RV operation_init(struct run *run, enum operation_kind kind,
                                 const CK_MECHANISM *mechanism, CK_OBJECT_HANDLE key);
+/* Would Init allow it? Asked without the mechanism's parameters where they come later. */
+MUST_CHECK CK_RV operation_try(struct run *run, enum operation_kind kind,
+                               const CK_MECHANISM *mechanism, CK_OBJECT_HANDLE key, bool later);
 MUST_CHECK CK_RV operation_whole(struct run *run, enum operation_kind kind,
                                  const struct operation_io *io);
 MUST_CHECK CK_RV operation_update(struct run *run, enum operation_kind kind,
                                   const struct operation_io *io);
 MUST_CHECK CK_RV operation_final(struct run *run, enum operation_kind kind,
                                  const struct operation_io *io);
+/* The last Update and Final in one: io brings the last part, and nothing is taken of it where the
+ * result will not fit. */
+MUST_CHECK CK_RV operation_last(struct run *run, enum operation_kind kind,
+                                const struct operation_io *io);
 /* An Update of two operations: a cipher, and a digest or signature over its plaintext. A failure
  * ends both and is recorded as the cipher's. */
 MUST_CHECK CK_RV operation_update_both(struct run *run, enum operation_kind cipher,

@@ -78,7 +78,7 @@ static size_t signature_len(const struct operation *op)
 
 static size_t tag_len(const struct operation *op, const struct cipher *cipher)
 {
-    return cipher->tagged ? op->mechanism.params.gcm.ulTagBits / 8 : 0;
+    return cipher->tagged && op->tag == NULL ? op->mechanism.params.gcm.ulTagBits / 8 : 0;
 }
 
 static CK_RV bad_length(const struct operation *op, uint64_t input)
@@ -117,7 +117,7 @@ static CK_RV block_length(const struct operation *op, uint64_t input, uint64_t *
 {
     size_t modulus = operation_modulus_len(&op->held->object);
 
-    if (op->kind == OPERATION_DECRYPT && input != modulus)
+    if (op->does == OPERATION_DECRYPT && input != modulus)
         return bad_length(op, input);
     *ret = modulus;
     return CKR_OK;
@@ -130,10 +130,10 @@ static CK_RV cipher_length(const struct operation *op, uint64_t input, uint64_t 
 
     if (cipher == NULL)
         return fail_internal("every cipher of the mechanism table has a row of lengths");
-    *ret_exact = op->kind == OPERATION_ENCRYPT || (cipher->block != 0 && !cipher->padded);
+    *ret_exact = op->does == OPERATION_ENCRYPT || (cipher->block != 0 && !cipher->padded);
     if (cipher->block == 0)
         return block_length(op, input, ret_length);
-    if (op->kind == OPERATION_ENCRYPT)
+    if (op->does == OPERATION_ENCRYPT)
         return encrypted_length(op, cipher, input, ret_length);
     return decrypted_length(op, cipher, input, ret_length);
 }
@@ -144,7 +144,7 @@ CK_RV operation_length(const struct operation *op, uint64_t input, uint64_t *ret
     if (operation_kind_row(op->kind)->cipher)
         return cipher_length(op, input, ret_length, ret_exact);
     *ret_exact = true;
-    if (op->kind == OPERATION_DIGEST)
+    if (op->does == OPERATION_DIGEST)
         *ret_length = mech_hash_len(op->mech->type);
     else
         *ret_length = signature_len(op);
@@ -162,7 +162,7 @@ uint64_t operation_length_of_part(const struct operation *op, uint64_t input)
 
     if (cipher == NULL || !op->way->releases)
         return 0;
-    if (cipher->padded && op->kind == OPERATION_DECRYPT && total > 0)
+    if (cipher->padded && op->does == OPERATION_DECRYPT && total > 0)
         total--;
     return total / cipher->block * cipher->block - op->released;
 }

@@ -12,7 +12,7 @@ static CK_RV begin(struct run *run, struct operation *op)
 
     if (op->stage != OPERATION_READY)
         return CKR_OK;
-    if (op->kind == OPERATION_SIGN || op->kind == OPERATION_VERIFY)
+    if (op->does == OPERATION_SIGN || op->does == OPERATION_VERIFY)
         rv = local_mac_new(run_local(run), BYTES(run->vault.log_key, sizeof(run->vault.log_key)),
                            &op->mac);
     if (rv == CKR_OK)
@@ -84,7 +84,7 @@ static CK_RV part_done(struct run *run, struct operation *op, const struct opera
 static CK_RV feed_both(struct run *run, struct operation *op, struct operation *other,
                        struct bytes in, struct buf *out)
 {
-    bool encrypts = op->kind == OPERATION_ENCRYPT;
+    bool encrypts = op->does == OPERATION_ENCRYPT;
     struct buf none = BUF_INIT(0);
     CK_RV rv = CKR_OK;
 
@@ -214,6 +214,54 @@ CK_RV operation_final(struct run *run, enum operation_kind kind, const struct op
     if (rv != CKR_OK)
         return rv;
     rv = final(run, op, io, &ended);
+    return operation_settle(run, kind, rv, ended);
+}
+
+/* ---- both at once ---- */
+
+static CK_RV take_last(struct run *run, struct operation *op, const struct operation_io *io,
+                       struct buf *out)
+{
+    SCOPED(buf_release_secure) struct buf rest = BUF_INIT(SIZE_MAX);
+    CK_RV rv = feed(run, op, io->in, out);
+
+    if (rv == CKR_OK)
+        rv = note_parts(run, op);
+    if (rv == CKR_OK)
+        rv = op->way->final(run, op, io->signature, &rest);
+    buf_put_bytes(out, buf_bytes(&rest));
+    return rv == CKR_OK && !buf_ok(out) ? fail_memory() : rv;
+}
+
+static CK_RV last(struct run *run, struct operation *op, const struct operation_io *io,
+                  bool *ret_ended)
+{
+    SCOPED(buf_release_secure) struct buf out = BUF_INIT(SIZE_MAX);
+    bool asked = false;
+    CK_RV rv = operation_check_io(op, io, operation_kind_row(op->kind)->output);
+
+    if (rv == CKR_OK)
+        rv = operation_ensure_stage(op, op->stage != OPERATION_STAGED);
+    if (rv == CKR_OK)
+        rv = operation_offer_result(op, io, op->total + io->in.len, &asked);
+    if (rv != CKR_OK || asked)
+        return rv;
+    *ret_ended = true;
+    rv = operation_resume(run, op);
+    if (rv == CKR_OK)
+        rv = take_last(run, op, io, &out);
+    return rv == CKR_OK ? operation_give(run, op, io, &out) : rv;
+}
+
+CK_RV operation_last(struct run *run, enum operation_kind kind, const struct operation_io *io)
+{
+    struct operation *op = NULL;
+    bool ended = false;
+    CK_RV rv = operation_find(run, kind, &op);
+
+    if (rv != CKR_OK)
+        return rv;
+    rv = last(run, op, io, &ended);
     return operation_settle(run, kind, rv, ended);
 }
 

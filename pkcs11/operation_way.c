@@ -27,17 +27,18 @@ static struct bytes spki_of(const struct operation *op)
  * One answer for everything that can be wrong with a ciphertext, code and sentence alike: which
  * check failed is what padding oracles live on. What says nothing of the plaintext passes.
  */
-static CK_RV decrypt_code(CK_RV rv)
+static CK_RV decrypt_code(const struct operation *op, CK_RV rv)
 {
     switch (rv) {
     case CKR_ENCRYPTED_DATA_INVALID:
+    case CKR_AEAD_DECRYPT_FAILED:
     case CKR_ENCRYPTED_DATA_LEN_RANGE:
     case CKR_DATA_INVALID:
     case CKR_DATA_LEN_RANGE:
     case CKR_FUNCTION_FAILED:
     case CKR_GENERAL_ERROR:
     case CKR_BUFFER_TOO_SMALL:
-        return fail(CKR_ENCRYPTED_DATA_INVALID,
+        return fail(operation_kind_row(op->kind)->bad_cipher,
                     "the ciphertext is not one of this key, mechanism and parameters: check them");
     default:
         return rv;
@@ -53,7 +54,7 @@ static CK_RV hsm_code(const struct operation *op, CK_RV rv)
                     "the HSM does not take these parameters of %s: use its defaults (SHA-1 and no "
                     "label for OAEP on SoftHSM)",
                     op->mech->name);
-    return op->kind == OPERATION_DECRYPT ? decrypt_code(rv) : rv;
+    return op->does == OPERATION_DECRYPT ? decrypt_code(op, rv) : rv;
 }
 
 /* SoftHSM and others are lenient; a MAC of another length is no MAC of ours. */
@@ -61,7 +62,7 @@ static CK_RV check_mac_len(const struct operation *op, struct bytes signature)
 {
     size_t length = mech_hash_len(op->mech->hash);
 
-    if (op->kind == OPERATION_VERIFY && signature.len != length)
+    if (op->does == OPERATION_VERIFY && signature.len != length)
         return fail(CKR_SIGNATURE_LEN_RANGE, "the MAC has %zu bytes where %s makes %zu",
                     signature.len, op->mech->name, length);
     return CKR_OK;
@@ -82,7 +83,7 @@ static CK_RV use_key(struct run *run, const struct operation *op, struct bytes i
 {
     if (!is_public(op))
         return use_hsm(run, op, in, signature, out);
-    if (op->kind == OPERATION_VERIFY)
+    if (op->does == OPERATION_VERIFY)
         return local_verify(run_local(run), spki_of(op), &op->mechanism.mechanism, in, signature);
     return local_encrypt(run_local(run), spki_of(op), &op->mechanism.mechanism, in, out);
 }
@@ -97,7 +98,7 @@ static CK_RV whole_key(struct run *run, struct operation *op, const struct opera
 
 static CK_RV begin_digest(struct run *run, struct operation *op)
 {
-    CK_MECHANISM_TYPE hash = op->kind == OPERATION_DIGEST ? op->mech->type : op->mech->hash;
+    CK_MECHANISM_TYPE hash = op->does == OPERATION_DIGEST ? op->mech->type : op->mech->hash;
 
     return local_digest_new(run_local(run), hash, &op->digest);
 }
@@ -260,7 +261,7 @@ const struct operation_way *operation_way_of(const struct operation *op)
 {
     bool hashed = op->mech->hash != KW_NO_MECHANISM;
 
-    if (op->kind == OPERATION_DIGEST)
+    if (op->does == OPERATION_DIGEST)
         return &way_digest;
     if (!operation_kind_row(op->kind)->cipher) {
         if (!hashed)
@@ -268,7 +269,7 @@ const struct operation_way *operation_way_of(const struct operation *op)
         return is_public(op) ? &way_prehash : &way_stream;
     }
     if (op->mech->key != CKK_AES ||
-        (op->kind == OPERATION_DECRYPT && op->mech->params == MECH_PARAMS_GCM))
+        (op->does == OPERATION_DECRYPT && op->mech->params == MECH_PARAMS_GCM))
         return &way_gather;
     return &way_stream_out;
 }

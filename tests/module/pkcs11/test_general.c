@@ -275,9 +275,29 @@ static void *symbol(const struct lab *lab, const char *name)
     return found;
 }
 
+/* Every interface there is, the default first. */
+static const struct {
+    const char *name;
+    CK_VERSION version;
+} interfaces[] = {
+    {"PKCS 11", {3, 0}},
+    {"PKCS 11", {2, 40}},
+    {KEYWARD_INTERFACE, {1, 0}},
+};
+#define INTERFACES (sizeof(interfaces) / sizeof(*interfaces))
+
+static void assert_interface(const CK_INTERFACE *interface, size_t i)
+{
+    const CK_VERSION *has = interface->pFunctionList;
+
+    ck_assert_str_eq((const char *)interface->pInterfaceName, interfaces[i].name);
+    ck_assert_uint_eq(has->major, interfaces[i].version.major);
+    ck_assert_uint_eq(has->minor, interfaces[i].version.minor);
+}
+
 START_TEST(interface_list_follows_the_length_protocol)
 {
-    CK_INTERFACE list[4];
+    CK_INTERFACE list[INTERFACES + 1];
     CK_ULONG count = 0;
     get_interface_list get;
     struct lab lab;
@@ -286,14 +306,13 @@ START_TEST(interface_list_follows_the_length_protocol)
     *(void **)&get = symbol(&lab, "C_GetInterfaceList");
     assert_rv(CKR_ARGUMENTS_BAD, get(NULL, NULL));
     assert_ok(get(NULL, &count));
-    ck_assert_uint_eq(count, 2);
-    count = 1;
+    ck_assert_uint_eq(count, INTERFACES);
+    count--;
     assert_rv(CKR_BUFFER_TOO_SMALL, get(list, &count));
-    ck_assert_uint_eq(count, 2);
+    ck_assert_uint_eq(count, INTERFACES);
     assert_ok(get(list, &count));
-    ck_assert_str_eq((const char *)list[0].pInterfaceName, "PKCS 11");
-    ck_assert_ptr_eq(list[0].pFunctionList, lab.f);
-    ck_assert_str_eq((const char *)list[1].pInterfaceName, KEYWARD_INTERFACE);
+    for (size_t i = 0; i < INTERFACES; i++)
+        assert_interface(&list[i], i);
     lab_unload(&lab);
 }
 END_TEST
@@ -303,7 +322,7 @@ START_TEST(get_interface_gives_what_is_asked_for_and_nothing_else)
     CK_UTF8CHAR standard[] = "PKCS 11";
     CK_UTF8CHAR other[] = "PKCS 12";
     CK_VERSION v240 = {2, 40};
-    CK_VERSION v300 = {3, 0};
+    CK_VERSION v310 = {3, 1};
     CK_INTERFACE *interface = NULL;
     get_interface get;
     struct lab lab;
@@ -312,12 +331,51 @@ START_TEST(get_interface_gives_what_is_asked_for_and_nothing_else)
     *(void **)&get = symbol(&lab, "C_GetInterface");
     assert_rv(CKR_ARGUMENTS_BAD, get(NULL, NULL, NULL, 0));
     assert_ok(get(NULL, NULL, &interface, 0));
-    ck_assert_ptr_eq(interface->pFunctionList, lab.f);
+    assert_interface(interface, 0);
+    for (size_t i = 0; i < INTERFACES; i++) {
+        CK_UTF8CHAR name[16] = {0};
+        CK_VERSION version = interfaces[i].version;
+
+        memcpy(name, interfaces[i].name, strlen(interfaces[i].name));
+        assert_ok(get(name, &version, &interface, 0));
+        assert_interface(interface, i);
+    }
     assert_ok(get(standard, &v240, &interface, 0));
     ck_assert_ptr_eq(interface->pFunctionList, lab.f);
-    assert_rv(CKR_FUNCTION_FAILED, get(standard, &v300, &interface, 0));
+    assert_rv(CKR_FUNCTION_FAILED, get(standard, &v310, &interface, 0));
     assert_rv(CKR_FUNCTION_FAILED, get(other, NULL, &interface, 0));
     assert_rv(CKR_FUNCTION_FAILED, get(standard, NULL, &interface, CKF_INTERFACE_FORK_SAFE));
+    lab_unload(&lab);
+}
+END_TEST
+
+/* The functions of a list that 2.40 does not have: all there, all answering. */
+START_TEST(a_newer_list_has_every_function_and_its_own_version)
+{
+    CK_UTF8CHAR standard[] = "PKCS 11";
+    CK_VERSION v300 = {3, 0};
+    CK_INTERFACE *interface = NULL;
+    CK_FUNCTION_LIST_3_0 *list;
+    get_interface get;
+    CK_INFO info;
+    struct lab lab;
+
+    load_homeless(&lab);
+    *(void **)&get = symbol(&lab, "C_GetInterface");
+    assert_ok(get(standard, &v300, &interface, 0));
+    list = interface->pFunctionList;
+    for (size_t i = FUNCTIONS + 2; i < (sizeof(*list) - sizeof(void *)) / sizeof(any_function);
+         i++) {
+        any_function f;
+
+        memcpy(&f, (const char *)list + sizeof(void *) + i * sizeof(f), sizeof(f));
+        ck_assert_msg(f != NULL, "function %zu is missing", i);
+        assert_rv(CKR_CRYPTOKI_NOT_INITIALIZED, f(0, 0, 0, 0, 0, 0, 0, 0));
+    }
+    assert_ok(list->C_Initialize(NULL));
+    assert_ok(list->C_GetInfo(&info));
+    ck_assert_uint_eq(info.cryptokiVersion.major, 3);
+    ck_assert_uint_eq(info.cryptokiVersion.minor, 0);
     lab_unload(&lab);
 }
 END_TEST
@@ -339,7 +397,7 @@ START_TEST(the_module_exports_cryptoki_names_only)
         n += name[0] == 'C';
     }
     ck_assert_int_eq(pclose(nm), 0);
-    ck_assert_uint_eq(n, 72); /* 68 of 2.40, 4 of 3.0 */
+    ck_assert_uint_eq(n, 68 + 24 + 4); /* of 2.40, 3.0 and 3.2 */
 }
 END_TEST
 
@@ -527,6 +585,7 @@ int main(void)
         CASE(get_info_tells_who_we_are),
         CASE(interface_list_follows_the_length_protocol),
         CASE(get_interface_gives_what_is_asked_for_and_nothing_else),
+        CASE(a_newer_list_has_every_function_and_its_own_version),
         CASE(the_module_exports_cryptoki_names_only),
         CASE(without_a_home_there_are_no_slots_no_threads_no_files_and_no_delay),
         CASE(initialize_alone_starts_no_worker),
