@@ -5,6 +5,7 @@
  * after a loss, its id is looked up instead.
  */
 #include "hsm/hsm_int.h"
+#include "hsm/local_private.h"
 #include "hsm/pool.h"
 
 #include <stdlib.h>
@@ -157,6 +158,67 @@ static CK_RV driver_generate(void *device, struct local *local, const struct hsm
     }
     buf_release(&both);
     return rv;
+}
+
+static CK_RV driver_run(void *device, enum hsm_use use, const struct hsm_key *key,
+                        const CK_MECHANISM *mechanism, struct bytes in, struct bytes signature,
+                        struct buf *out);
+
+/* The two halves in the HSM fit: one signature, verified here. Only of keys that may sign. */
+static CK_RV check_pair(void *device, struct local *local, const struct hsm_key_spec *spec,
+                        struct bytes spki)
+{
+    static const uint8_t data[32] = {1};
+    CK_MECHANISM mechanism = {.mechanism = spec->key.type == CKK_RSA ? CKM_RSA_PKCS : CKM_ECDSA};
+    struct buf signature = BUF_INIT(PUBLIC_MAX);
+    CK_RV rv;
+
+    if (!spec->sign)
+        return CKR_OK;
+    rv = driver_run(device, HSM_SIGN, &spec->key, &mechanism, BYTES(data, sizeof(data)), BYTES_NONE,
+                    &signature);
+    if (rv == CKR_OK)
+        rv =
+            local_verify(local, spki, &mechanism, BYTES(data, sizeof(data)), buf_bytes(&signature));
+    buf_release(&signature);
+    return rv;
+}
+
+static CK_RV import_pair(void *device, struct local *local, const struct hsm_key_spec *spec,
+                         struct bytes material, struct buf *ret_spki)
+{
+    struct wire_request q = {.op = WIRE_IMPORT, .spec = *spec};
+    SCOPED_SECRET normal = NULL;
+    bool lost;
+    CK_RV rv = local_private_import(local, spec->key.type, material, ret_spki, &normal);
+
+    if (rv != CKR_OK)
+        return rv;
+    q.in = secret_bytes(normal);
+    q.signature = buf_bytes(ret_spki);
+    rv = pool_call(device, &q, true, NULL, &lost);
+    if (rv != CKR_OK)
+        return rv;
+    rv = check_pair(device, local, spec, buf_bytes(ret_spki));
+    if (rv != CKR_OK) {
+        (void)!driver_destroy(device, &spec->key);
+        rv = fail(CKR_DEVICE_ERROR, "the HSM does not sign with the key it was given: the key was "
+                                    "destroyed there");
+    }
+    return rv;
+}
+
+static CK_RV driver_import(void *device, struct local *local, const struct hsm_key_spec *spec,
+                           struct bytes material, struct buf *ret_spki,
+                           struct secret **ret_material)
+{
+    struct wire_request q = {.op = WIRE_IMPORT, .spec = *spec, .in = material};
+    bool lost;
+
+    (void)ret_material; /* it stays in the HSM */
+    if (spec->key.kind == HSM_KEY_PRIVATE)
+        return import_pair(device, local, spec, material, ret_spki);
+    return pool_call(device, &q, true, NULL, &lost);
 }
 
 static CK_RV driver_find(void *device, const struct hsm_key *key, bool *ret_found)
@@ -338,6 +400,7 @@ const struct hsm_driver hsm_driver_pkcs11 = {
     .offers = driver_offers,
     .whole = driver_whole,
     .generate = driver_generate,
+    .import = driver_import,
     .find = driver_find,
     .destroy = driver_destroy,
     .random = driver_random,

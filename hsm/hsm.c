@@ -97,15 +97,22 @@ bool hsm_offers(struct hsm *hsm, CK_MECHANISM_TYPE mechanism, CK_FLAGS use)
 
 /* ---- keys ---- */
 
-static CK_RV check_secret_spec(const struct hsm_key_spec *spec)
+static CK_RV check_secret_spec(const struct hsm_key_type *type, const struct hsm_key_spec *spec)
 {
-    if (spec->bits == 0 || spec->bits % 8 != 0)
+    if (spec->bits % 8 != 0)
         return fail(CKR_KEY_SIZE_RANGE, "a secret key of %lu bits", spec->bits);
-    return CKR_OK;
+    return hsm_check_secret_len(type, spec->bits / 8);
 }
 
-static CK_RV check_pair_spec(const struct hsm_key_spec *spec)
+static CK_RV check_spec(const struct hsm_key_spec *spec)
 {
+    const struct hsm_key_type *type = NULL;
+    CK_RV rv = hsm_key_type_of(&spec->key, &type);
+
+    if (rv != CKR_OK)
+        return rv;
+    if (spec->key.kind == HSM_KEY_SECRET)
+        return check_secret_spec(type, spec);
     if (spec->key.type == CKK_RSA)
         return spec->bits >= 1024 && spec->bits <= 16384
                    ? CKR_OK
@@ -114,27 +121,14 @@ static CK_RV check_pair_spec(const struct hsm_key_spec *spec)
                                : fail(CKR_TEMPLATE_INCOMPLETE, "an EC key needs its curve");
 }
 
-static const struct {
-    CK_KEY_TYPE type;
-    enum hsm_key_kind kind;
-    CK_RV (*check)(const struct hsm_key_spec *spec);
-} key_types[] = {
-    {CKK_RSA, HSM_KEY_PRIVATE, check_pair_spec},
-    {CKK_EC, HSM_KEY_PRIVATE, check_pair_spec},
-    {CKK_EC_EDWARDS, HSM_KEY_PRIVATE, check_pair_spec},
-    {CKK_AES, HSM_KEY_SECRET, check_secret_spec},
-    {CKK_GENERIC_SECRET, HSM_KEY_SECRET, check_secret_spec},
-};
-
-/* Generating looks at sizes and curve too; what is imported brings its own. */
-static CK_RV check_spec(const struct hsm_key_spec *spec, bool generate)
+static CK_RV check_material(const struct hsm_key_spec *spec, struct bytes material)
 {
-    for (size_t i = 0; i < sizeof(key_types) / sizeof(*key_types); i++) {
-        if (key_types[i].type == spec->key.type && key_types[i].kind == spec->key.kind)
-            return generate ? key_types[i].check(spec) : CKR_OK;
-    }
-    return fail(CKR_TEMPLATE_INCONSISTENT, "there is no %s key of type 0x%lx",
-                spec->key.kind == HSM_KEY_SECRET ? "secret" : "private", spec->key.type);
+    const struct hsm_key_type *type = NULL;
+    CK_RV rv = hsm_key_type_of(&spec->key, &type);
+
+    if (rv == CKR_OK && spec->key.kind == HSM_KEY_SECRET)
+        rv = hsm_check_secret_len(type, material.len);
+    return rv;
 }
 
 CK_RV hsm_generate(struct hsm *hsm, const struct hsm_key_spec *spec, struct buf *ret_spki,
@@ -146,7 +140,7 @@ CK_RV hsm_generate(struct hsm *hsm, const struct hsm_key_spec *spec, struct buf 
         return fail_argument("hsm, spec, ret_spki");
     if (ret_material == NULL && hsm->driver->make_ready != NULL)
         return fail_argument("ret_material");
-    rv = check_spec(spec, true);
+    rv = check_spec(spec);
     if (rv == CKR_OK)
         rv = hsm->driver->generate(hsm->device, hsm->local, spec, ret_spki, ret_material);
     return rv;
@@ -163,7 +157,7 @@ CK_RV hsm_import(struct hsm *hsm, const struct hsm_key_spec *spec, struct bytes 
         return fail(CKR_FUNCTION_NOT_SUPPORTED, "this device takes no key from outside");
     if (ret_material == NULL && hsm->driver->make_ready != NULL)
         return fail_argument("ret_material");
-    rv = check_spec(spec, false);
+    rv = check_material(spec, material);
     if (rv == CKR_OK)
         rv = hsm->driver->import(hsm->device, hsm->local, spec, material, ret_spki, ret_material);
     return rv;

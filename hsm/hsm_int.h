@@ -60,6 +60,20 @@ struct hsm {
     struct local *local;
 };
 
+/* ---- key_types.c ---- */
+
+struct hsm_key_type {
+    CK_KEY_TYPE type;
+    enum hsm_key_kind kind;
+    CK_MECHANISM_TYPE generator;
+    bool (*fits)(size_t len); /* bytes of a secret key; NULL for pairs */
+};
+/* CKR_TEMPLATE_INCONSISTENT when there is no such type. */
+MUST_CHECK CK_RV hsm_key_type_of(const struct hsm_key *key, const struct hsm_key_type **ret);
+const struct hsm_key_type *hsm_key_type_made_by(CK_MECHANISM_TYPE generator);
+/* CKR_KEY_SIZE_RANGE */
+MUST_CHECK CK_RV hsm_check_secret_len(const struct hsm_key_type *type, size_t len);
+
 /* ---- compose.c: what is done here and what in the HSM ---- */
 
 struct plan {

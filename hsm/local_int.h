@@ -72,11 +72,14 @@ MUST_CHECK CK_RV local_public_encode(const EVP_PKEY *key, struct buf *ret_spki);
 /* OpenSSL's key type ("RSA", a curve's name) by a name that no engine answers to. */
 const char *local_key_oid(const char *name);
 
-/* ---- local_private.c: no check but the encoding's ---- */
+/* ---- local_private.c ---- */
+/* No check but the encoding's: for material that was checked when it came. */
 MUST_CHECK CK_RV local_private_load(struct local *local, struct bytes material, EVP_PKEY **ret);
 MUST_CHECK CK_RV local_private_encode(EVP_PKEY *key, struct secret **ret_material);
-/* The numbers agree and the halves fit: for what comes from outside. Slow for RSA (primes). */
-MUST_CHECK CK_RV local_private_check(struct local *local, EVP_PKEY *key);
+/* For what comes from outside: type, curve and sizes, the numbers agree, the halves fit. Slow for
+ * RSA (primes). */
+MUST_CHECK CK_RV local_private_normal(struct local *local, CK_KEY_TYPE type, struct bytes material,
+                                      EVP_PKEY **ret);
 __attribute__((cold)) CK_RV local_private_fail(const char *what);
 /* CKK_ of a loaded key, CK_UNAVAILABLE_INFORMATION when it is none of ours. */
 CK_KEY_TYPE local_key_type(const EVP_PKEY *key);

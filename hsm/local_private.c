@@ -80,7 +80,7 @@ CK_KEY_TYPE local_key_type(const EVP_PKEY *key)
     return curve != NULL ? curve->type : CK_UNAVAILABLE_INFORMATION;
 }
 
-CK_RV local_private_check(struct local *local, EVP_PKEY *key)
+static CK_RV check(struct local *local, EVP_PKEY *key)
 {
     SCOPED(EVP_PKEY_CTX_free_p)
     EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_pkey(local->ctx, key, NULL);
@@ -90,4 +90,33 @@ CK_RV local_private_check(struct local *local, EVP_PKEY *key)
     if (EVP_PKEY_check(ctx) != 1)
         return local_private_fail("does not fit its public half, or its numbers do not agree");
     return CKR_OK;
+}
+
+CK_RV local_private_normal(struct local *local, CK_KEY_TYPE type, struct bytes material,
+                           EVP_PKEY **ret)
+{
+    SCOPED(EVP_PKEY_free_p) EVP_PKEY *key = NULL;
+    CK_RV rv = local_private_load(local, material, &key);
+
+    if (rv == CKR_OK)
+        rv = local_public_check(key);
+    if (rv == CKR_OK && local_key_type(key) != type)
+        rv = local_private_fail("is of another type than it is said to be");
+    if (rv == CKR_OK)
+        rv = check(local, key);
+    if (rv == CKR_OK)
+        *ret = TAKE(key);
+    return rv;
+}
+
+CK_RV local_private_import(struct local *local, CK_KEY_TYPE type, struct bytes material,
+                           struct buf *ret_spki, struct secret **ret_material)
+{
+    LOCAL_QUIET;
+    SCOPED(EVP_PKEY_free_p) EVP_PKEY *key = NULL;
+    CK_RV rv = local_private_normal(local, type, material, &key);
+
+    if (rv == CKR_OK)
+        rv = local_public_encode(key, ret_spki);
+    return rv == CKR_OK ? local_private_encode(key, ret_material) : rv;
 }

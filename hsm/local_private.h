@@ -23,4 +23,11 @@ MUST_CHECK CK_RV local_private_from_attrs(struct local *local, CK_KEY_TYPE type,
 MUST_CHECK CK_RV local_private_to_attrs(struct local *local, CK_KEY_TYPE type,
                                         struct bytes material, struct attrs *ret);
 
+/*
+ * What comes from outside, checked and in the one form we write. CKR_ATTRIBUTE_VALUE_INVALID when
+ * its type is another, its numbers do not agree or its halves do not fit.
+ */
+MUST_CHECK CK_RV local_private_import(struct local *local, CK_KEY_TYPE type, struct bytes material,
+                                      struct buf *ret_spki, struct secret **ret_material);
+
 #endif

@@ -12,50 +12,17 @@
 #include <openssl/rsa.h>
 #include <string.h>
 
-#define SECRET_BYTES_MAX 4096
-
 SCOPE_DEFINE(BIGNUM, BN_free)
 
 /* ---- secret keys ---- */
-
-static bool is_aes_len(size_t len)
-{
-    return len == 16 || len == 24 || len == 32;
-}
-
-static bool is_secret_len(size_t len)
-{
-    return len > 0 && len <= SECRET_BYTES_MAX;
-}
-
-static const struct secret_type {
-    CK_KEY_TYPE type;
-    CK_MECHANISM_TYPE generator;
-    bool (*fits)(size_t len);
-} secret_types[] = {
-    {CKK_AES, CKM_AES_KEY_GEN, is_aes_len},
-    {CKK_GENERIC_SECRET, CKM_GENERIC_SECRET_KEY_GEN, is_secret_len},
-};
-
-static CK_RV check_secret_len(CK_KEY_TYPE type, size_t len)
-{
-    for (size_t i = 0; i < sizeof(secret_types) / sizeof(*secret_types); i++) {
-        if (secret_types[i].type == type && secret_types[i].fits(len))
-            return CKR_OK;
-    }
-    return fail(CKR_KEY_SIZE_RANGE, "a key of this type does not have %zu bytes", len);
-}
 
 static CK_RV generate_secret(struct local *local, const struct hsm_key_spec *spec,
                              struct secret **ret_material)
 {
     size_t len = spec->bits / 8;
-    SCOPED_SECRET value = NULL;
-    CK_RV rv = check_secret_len(spec->key.type, len);
+    SCOPED_SECRET value = secret_new(len);
+    CK_RV rv;
 
-    if (rv != CKR_OK)
-        return rv;
-    value = secret_new(len);
     if (value == NULL)
         return fail_memory();
     rv = local_random_secret(local, value->data, len);
@@ -64,18 +31,13 @@ static CK_RV generate_secret(struct local *local, const struct hsm_key_spec *spe
     return rv;
 }
 
-static CK_RV import_secret(const struct hsm_key_spec *spec, struct bytes material,
-                           struct secret **ret_material)
+static CK_RV copy_secret(struct bytes material, struct secret **ret)
 {
-    CK_RV rv = check_secret_len(spec->key.type, material.len);
-    struct secret *value;
+    struct secret *value = secret_copy(material);
 
-    if (rv != CKR_OK)
-        return rv;
-    value = secret_copy(material);
     if (value == NULL)
         return fail_memory();
-    *ret_material = value;
+    *ret = value;
     return CKR_OK;
 }
 
@@ -180,14 +142,8 @@ CK_RV software_import(void *device, struct local *local, const struct hsm_key_sp
 
     (void)device;
     if (spec->key.kind == HSM_KEY_SECRET)
-        return import_secret(spec, material, ret_material);
-    rv = local_private_load(local, material, &pair);
-    if (rv == CKR_OK)
-        rv = local_public_check(pair);
-    if (rv == CKR_OK && local_key_type(pair) != spec->key.type)
-        rv = local_private_fail("is of another type than it is said to be");
-    if (rv == CKR_OK)
-        rv = local_private_check(local, pair);
+        return copy_secret(material, ret_material);
+    rv = local_private_normal(local, spec->key.type, material, &pair);
     return rv == CKR_OK ? give_pair(local, spec, pair, ret_spki, ret_material) : rv;
 }
 
@@ -195,16 +151,16 @@ CK_RV software_import(void *device, struct local *local, const struct hsm_key_sp
 
 static CK_RV fill_ready(struct hsm_ready *ready, const struct hsm_key *key, struct bytes material)
 {
-    CK_RV rv;
+    const struct hsm_key_type *type = NULL;
+    CK_RV rv = hsm_key_type_of(key, &type);
 
     ready->type = key->type;
-    if (key->kind == HSM_KEY_SECRET) {
-        rv = check_secret_len(key->type, material.len);
-        if (rv == CKR_OK)
-            ready->value = secret_copy(material);
-        return rv == CKR_OK && ready->value == NULL ? fail_memory() : rv;
+    if (rv == CKR_OK && key->kind == HSM_KEY_SECRET) {
+        rv = hsm_check_secret_len(type, material.len);
+        return rv == CKR_OK ? copy_secret(material, &ready->value) : rv;
     }
-    rv = local_private_load(ready->local, material, &ready->key);
+    if (rv == CKR_OK)
+        rv = local_private_load(ready->local, material, &ready->key);
     if (rv == CKR_OK && local_key_type(ready->key) != key->type)
         rv = local_private_fail("is of another type than it is said to be");
     if (rv == CKR_OK && key->type != CKK_RSA)
@@ -246,15 +202,8 @@ void hsm_ready_free(struct hsm_ready *ready)
 
 bool software_makes_keys(CK_MECHANISM_TYPE mechanism, CK_FLAGS use)
 {
-    static const CK_MECHANISM_TYPE pairs[] = {CKM_RSA_PKCS_KEY_PAIR_GEN, CKM_EC_KEY_PAIR_GEN};
+    const struct hsm_key_type *type = hsm_key_type_made_by(mechanism);
 
-    for (size_t i = 0; i < sizeof(pairs) / sizeof(*pairs); i++) {
-        if (pairs[i] == mechanism)
-            return use == CKF_GENERATE_KEY_PAIR;
-    }
-    for (size_t i = 0; i < sizeof(secret_types) / sizeof(*secret_types); i++) {
-        if (secret_types[i].generator == mechanism)
-            return use == CKF_GENERATE;
-    }
-    return false;
+    return type != NULL &&
+           use == (type->kind == HSM_KEY_SECRET ? CKF_GENERATE : CKF_GENERATE_KEY_PAIR);
 }

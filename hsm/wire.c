@@ -27,6 +27,7 @@ static const unsigned rows[WIRE_OP_COUNT] = {
     [WIRE_ABORT] = 0,
     [WIRE_GENERATE] = F_KEY | F_SPEC,
     [WIRE_RECOVER] = F_KEY | F_SPEC,
+    [WIRE_IMPORT] = F_KEY | F_SPEC | F_IN | F_SIGNATURE,
     [WIRE_FIND] = F_KEY,
     [WIRE_DESTROY] = F_KEY,
     [WIRE_RANDOM] = F_LENGTH,

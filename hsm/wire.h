@@ -31,6 +31,7 @@ enum wire_op {
     WIRE_ABORT,
     WIRE_GENERATE, /* answer: wire_public */
     WIRE_RECOVER,  /* after a doubtful WIRE_GENERATE: adopt what is whole, destroy remains */
+    WIRE_IMPORT,   /* in: the material; signature: the SubjectPublicKeyInfo of a pair */
     WIRE_FIND,
     WIRE_DESTROY,
     WIRE_RANDOM,

@@ -87,6 +87,11 @@ CK_RV keys_recover(struct device *d, CK_SESSION_HANDLE session, const struct hsm
                    struct buf *out);
 CK_RV keys_destroy(struct device *d, CK_SESSION_HANDLE session, const struct hsm_key *key);
 
+/* ---- worker_import.c ---- */
+/* What stood under the id before is destroyed, so it may be done again after doubt. */
+CK_RV keys_import(struct device *d, CK_SESSION_HANDLE session, const struct hsm_key_spec *spec,
+                  struct bytes material, struct bytes spki);
+
 /* ---- worker_lane.c ---- */
 struct lane {
     struct device *device;

@@ -43,6 +43,19 @@ static CK_RV do_recover(struct lane *l, const struct wire_request *q)
     return keys_recover(l->device, l->session, &q->spec, &l->out);
 }
 
+static CK_RV do_import(struct lane *l, const struct wire_request *q)
+{
+    struct device *d = l->device;
+    CK_RV rv;
+
+    if (!q->spec.session)
+        return keys_import(d, l->session, &q->spec, q->in, q->signature);
+    (void)pthread_mutex_lock(&d->mutex);
+    rv = keys_import(d, d->keeper, &q->spec, q->in, q->signature);
+    (void)pthread_mutex_unlock(&d->mutex);
+    return rv;
+}
+
 /* Asks the HSM, not the cache: another process may have destroyed the key. */
 static CK_RV do_find(struct lane *l, const struct wire_request *q)
 {
@@ -104,6 +117,7 @@ static const struct lane_row {
     [WIRE_ABORT] = {.act = do_abort},
     [WIRE_GENERATE] = {do_generate, .repeat = true},
     [WIRE_RECOVER] = {do_recover, .repeat = true},
+    [WIRE_IMPORT] = {do_import, .repeat = true},
     [WIRE_FIND] = {do_find, .repeat = true},
     [WIRE_DESTROY] = {do_destroy, .repeat = true},
     [WIRE_RANDOM] = {do_random, .repeat = true},
@@ -206,7 +220,7 @@ static void clean_up(struct lane *l, const struct wire_request *q)
 {
     char reason[FAIL_REASON_MAX];
 
-    if (q->op != WIRE_GENERATE || l->session == CK_INVALID_HANDLE)
+    if ((q->op != WIRE_GENERATE && q->op != WIRE_IMPORT) || l->session == CK_INVALID_HANDLE)
         return;
     (void)snprintf(reason, sizeof(reason), "%s", fail_reason());
     (void)!keys_destroy(l->device, l->session, &q->spec.key);
