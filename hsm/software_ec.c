@@ -69,22 +69,24 @@ static CK_RV run_ecdsa(struct software_op *op, struct bytes in, struct buf *out)
 static CK_RV prepare_eddsa(const struct hsm_ready *ready, const CK_MECHANISM *mechanism,
                            struct software_context *context)
 {
+    (void)ready;
     (void)mechanism;
     context->sign = EVP_MD_CTX_new();
-    if (context->sign == NULL || EVP_DigestSignInit_ex(context->sign, NULL, NULL, ready->local->ctx,
-                                                       NULL, ready->key, NULL) != 1)
-        return local_fail("start an EdDSA signature");
-    return CKR_OK;
+    return context->sign != NULL ? CKR_OK : local_fail("start an EdDSA signature");
 }
 
+/* From 3.4 on, OpenSSL lets one initialisation sign once. */
 static CK_RV run_eddsa(struct software_op *op, struct bytes in, struct buf *out)
 {
+    EVP_MD_CTX *sign = op->context->sign;
     size_t len = 2 * (size_t)op->ready->curve->order_len;
     uint8_t *at = buf_grow(out, len);
 
     if (at == NULL)
         return fail_memory();
-    if (EVP_DigestSign(op->context->sign, at, &len, in.data, in.len) != 1)
+    if (EVP_DigestSignInit_ex(sign, NULL, NULL, op->ready->local->ctx, NULL, op->ready->key,
+                              NULL) != 1 ||
+        EVP_DigestSign(sign, at, &len, in.data, in.len) != 1)
         return local_fail("sign with an Edwards key");
     return CKR_OK;
 }

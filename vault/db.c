@@ -53,7 +53,7 @@ static const char *const texts[SQL_COUNT_] = {
     [SQL_COMMIT] = "COMMIT",
     [SQL_ROLLBACK] = "ROLLBACK",
     [SQL_DATA_VERSION] = "PRAGMA data_version",
-    [SQL_INTEGRITY_CHECK] = "SELECT integrity_check <> 'ok' FROM pragma_integrity_check(1)",
+    [SQL_INTEGRITY_CHECK] = "SELECT integrity_check <> 'ok' FROM pragma_integrity_check LIMIT 1",
     [SQL_TOP_GET] = "SELECT counter, mac FROM top",
     [SQL_TOP_SET] = "INSERT INTO top (one, counter, mac) VALUES (1, ?1, ?2)"
                     " ON CONFLICT (one) DO UPDATE SET counter = ?1, mac = ?2",

@@ -33,6 +33,7 @@ struct der_member {
     int64_t max;
 };
 
+/* Every member of the module's type has its row: libtasn1 4.20 encodes none that was left unset. */
 struct der_type {
     const char *name; /* "KEYWARD.User" */
     const struct der_member *members;
