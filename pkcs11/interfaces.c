@@ -35,13 +35,14 @@ CK_RV C_GetFunctionList(CK_FUNCTION_LIST_PTR_PTR list)
     return CKR_OK;
 }
 
-/* The first of a name is its default. */
-static CK_UTF8CHAR standard_name[] = "PKCS 11";
-static CK_UTF8CHAR our_name[] = KEYWARD_INTERFACE;
+/* The first of a name is its default. The casts: names are CK_UTF8CHAR_PTR in the standard's text,
+ * char * in p11-kit 0.25. */
+static char standard_name[] = "PKCS 11";
+static char our_name[] = KEYWARD_INTERFACE;
 static CK_INTERFACE interfaces[] = {
-    {standard_name, &functions_3_0, 0},
-    {standard_name, &functions_2_40, 0},
-    {our_name, &module_admin_functions, 0},
+    {(void *)standard_name, &functions_3_0, 0},
+    {(void *)standard_name, &functions_2_40, 0},
+    {(void *)our_name, &module_admin_functions, 0},
 };
 
 #define INTERFACES (sizeof(interfaces) / sizeof(*interfaces))
