@@ -8,6 +8,7 @@
 #include "pkcs11/call.h"
 #include "pkcs11/handles.h"
 #include "pkcs11/login.h"
+#include "pkcs11/operation.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -84,10 +85,6 @@ static CK_RV check_login_state(struct run *run, CK_USER_TYPE type)
     struct login login;
     CK_RV rv;
 
-    if (type == CKU_CONTEXT_SPECIFIC)
-        return fail(
-            CKR_OPERATION_NOT_INITIALIZED,
-            "no operation waits for a login of its own: no key has CKA_ALWAYS_AUTHENTICATE");
     if (type != CKU_USER && type != CKU_SO)
         return fail(CKR_USER_TYPE_INVALID, "there is no user type %lu", type);
     rv = gate_login(run, &login);
@@ -150,7 +147,51 @@ static CK_RV find_credential(struct run *run, CK_USER_TYPE type, struct bytes us
     return noted == CKR_OK ? CKR_PIN_INCORRECT : noted;
 }
 
-CK_RV login_begin(struct run *run, CK_USER_TYPE type, struct bytes user, struct bytes pin)
+/* Who is logged in shows the PIN once more: nobody else's counts. */
+static CK_RV find_same_user(struct run *run, struct bytes user, struct bytes pin,
+                            struct credential *ret)
+{
+    struct login login;
+    CK_RV rv = gate_login(run, &login);
+
+    if (rv == CKR_OK && login.kind != LOGIN_USER)
+        rv = fail(CKR_USER_NOT_LOGGED_IN,
+                  "an operation is logged in to by the user of the session: C_Login with CKU_USER "
+                  "comes first");
+    if (rv == CKR_OK)
+        rv = find_credential(run, CKU_USER, user, pin, ret);
+    if ((rv == CKR_OK && strcmp(ret->name, login.name) != 0) ||
+        rv == CKR_USER_PIN_NOT_INITIALIZED) {
+        credential_set(ret, login.name, pin);
+        return CKR_OK;
+    }
+    return rv;
+}
+
+/* CKU_CONTEXT_SPECIFIC: for the operation that waits, and for nothing else. */
+static CK_RV login_to_operation(struct run *run, struct bytes user, struct bytes pin)
+{
+    struct credential credential = {.secret = BYTES_NONE};
+    struct ask ask = {.action = ACTION_LOGIN};
+    CK_RV rv = operation_ensure_waiting(run->session);
+
+    if (rv == CKR_OK && pin.data == NULL)
+        rv = fail_argument("pPin");
+    if (rv == CKR_OK)
+        rv = find_same_user(run, user, pin, &credential);
+    if (rv == CKR_OK)
+        rv = verify_pin(run, &credential, ACTION_LOGIN);
+    if (rv == CKR_OK)
+        rv = gate_ask(run, &ask);
+    if (rv == CKR_OK)
+        rv = gate_finish(run, rv);
+    if (rv == CKR_OK)
+        operation_logged_in(run->session);
+    return rv;
+}
+
+static CK_RV login_to_session(struct run *run, CK_USER_TYPE type, struct bytes user,
+                              struct bytes pin)
 {
     struct credential credential = {.secret = BYTES_NONE};
     struct ask ask = {.action = ACTION_LOGIN};
@@ -178,6 +219,12 @@ CK_RV login_begin(struct run *run, CK_USER_TYPE type, struct bytes user, struct 
     if (rv != CKR_OK)
         app_login_end(run->app, &login);
     return rv;
+}
+
+CK_RV login_begin(struct run *run, CK_USER_TYPE type, struct bytes user, struct bytes pin)
+{
+    return type == CKU_CONTEXT_SPECIFIC ? login_to_operation(run, user, pin)
+                                        : login_to_session(run, type, user, pin);
 }
 
 CK_RV C_Login(CK_SESSION_HANDLE session, CK_USER_TYPE type, CK_UTF8CHAR_PTR pin, CK_ULONG pin_len)

@@ -87,7 +87,7 @@ CK_RV operation_find(const struct run *run, enum operation_kind kind, struct ope
                     "no operation to %s is in progress in this session: call its Init first "
                     "(a failed call ends the operation)",
                     kind_rows[kind].name);
-    return CKR_OK;
+    return operation_ensure_login(*ret);
 }
 
 /* What is left of the operation after a call that ended with rv. */

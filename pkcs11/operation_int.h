@@ -77,6 +77,7 @@ struct operation {
     CK_OBJECT_HANDLE key;
     struct held *held; /* the key as last read; NULL for a digest */
     const struct operation_way *way;
+    bool authenticated; /* by a login of its own, where the key asks for one */
     struct grant grant;
     bool intended; /* an intent is in the log; Final writes its outcome */
     uint64_t intent;
@@ -129,6 +130,8 @@ size_t operation_modulus_len(const struct object *key);
 /* Checks the key, then asks: run->gate.grant is current when the answer is yes. */
 MUST_CHECK CK_RV operation_ask_gate(struct run *run, const struct operation *op);
 struct ask operation_ask(const struct operation *op);
+/* CKR_USER_NOT_LOGGED_IN while the operation waits for a login of its own. */
+MUST_CHECK CK_RV operation_ensure_login(const struct operation *op);
 /* An object's code in the words of calls that take a key. */
 CK_RV operation_key_code(CK_RV rv);
 

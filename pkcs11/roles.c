@@ -19,6 +19,8 @@ static const struct exclusion exclusions[] = {
     {KINDS_SECRET,  CKA_ENCRYPT, CKA_DERIVE, false, "its ciphertexts are the values of keys derived from it"},
     {KINDS_PUBLIC,  CKA_ENCRYPT, CKA_WRAP,   true,  NULL},
     {KINDS_PRIVATE, CKA_DECRYPT, CKA_UNWRAP, true,  NULL},
+    {KINDS_PRIVATE, CKA_ALWAYS_AUTHENTICATE, CKA_UNWRAP, false, "unwrapping has no login of its own"},
+    {KINDS_PRIVATE, CKA_ALWAYS_AUTHENTICATE, CKA_DERIVE, false, "deriving has no login of its own"},
 };
 /* clang-format on */
 

@@ -62,9 +62,6 @@ static CK_RV check_given(const struct attr_rule *rule, enum template_use use,
     if ((rule->notes & uses[use].never) != 0)
         return fail(CKR_ATTRIBUTE_READ_ONLY, "%s is set by the token: leave it out",
                     name_of(attr->type));
-    if ((rule->notes & RULE_ONLY_FALSE) != 0 && is_true(attr))
-        return fail(CKR_ATTRIBUTE_VALUE_INVALID,
-                    "%s can not be true yet: give false or leave it out", name_of(attr->type));
     return CKR_OK;
 }
 
@@ -86,6 +83,15 @@ static CK_RV check_residence(enum object_kind kind, const CK_ATTRIBUTE *template
     if (sensitive != NULL && !is_true(sensitive) && extractable == NULL)
         return fail(CKR_ATTRIBUTE_VALUE_INVALID,
                     "CKA_SENSITIVE false: keys of this vault never leave the HSM, give true");
+    return CKR_OK;
+}
+
+/* 2.40 base, 4.9: a key that asks for a login each time is not one that is there without any. */
+static CK_RV check_authenticate(const struct attrs *attrs)
+{
+    if (attrs_true(attrs, CKA_ALWAYS_AUTHENTICATE) && !attrs_true(attrs, CKA_PRIVATE))
+        return fail(CKR_TEMPLATE_INCONSISTENT,
+                    "CKA_ALWAYS_AUTHENTICATE true goes with CKA_PRIVATE true: give both or none");
     return CKR_OK;
 }
 
@@ -115,7 +121,8 @@ static CK_RV set_default(struct attrs *attrs, enum object_kind kind, const struc
     case DEFAULT_ZERO:
         return attrs_set_ulong(attrs, rule->type, 0);
     case DEFAULT_USAGE:
-        return attrs_set_bool(attrs, rule->type, !usage_named);
+        return attrs_set_bool(attrs, rule->type,
+                              !usage_named && !role_excluded(kind, attrs, rule->type));
     }
     return fail_internal("every default has a value");
 }
@@ -169,6 +176,8 @@ CK_RV template_complete(enum object_kind kind, enum template_use use, const CK_A
         rv = set_absent(&attrs, kind, use, template, count);
     if (rv == CKR_OK)
         rv = role_settle(kind, &attrs);
+    if (rv == CKR_OK)
+        rv = check_authenticate(&attrs);
     if (rv != CKR_OK) {
         attrs_release(&attrs);
         return rv;

@@ -68,7 +68,6 @@ enum rule_note {
     RULE_COPY = 1U << 12,  /* C_CopyObject may give it anew */
     RULE_COPY_TRUE = 1U << 13,  /* C_CopyObject may raise it */
     RULE_COPY_FALSE = 1U << 14, /* C_CopyObject may lower it */
-    RULE_ONLY_FALSE = 1U << 15, /* true asks for a function that is not there yet */
 };
 
 enum rule_default {
@@ -78,7 +77,7 @@ enum rule_default {
     DEFAULT_TRUE, /* a usage: unless the template names one that excludes it (roles.h) */
     DEFAULT_ZERO, /* CK_ULONG */
     /* A usage such a key is made for: true unless the template names another usage as true. A key
-     * asked for signing only does not get to decrypt by silence. */
+     * asked for signing only does not get to decrypt by silence. Nor one that is excluded. */
     DEFAULT_USAGE,
 };
 

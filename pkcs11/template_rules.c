@@ -137,7 +137,7 @@ static const struct attr_rule rules[] = {
     RULE(ALWAYS_SENSITIVE,            KINDS_SECURED,    SET_BY_TOKEN,     ABSENT),
     RULE(NEVER_EXTRACTABLE,           KINDS_SECURED,    SET_BY_TOKEN,     ABSENT),
     RULE(WRAP_WITH_TRUSTED,           KINDS_SECURED,    NOTE_11,          FALSE),
-    RULE(ALWAYS_AUTHENTICATE,         KINDS_PRIVATE,    RULE_ONLY_FALSE,  FALSE),
+    RULE(ALWAYS_AUTHENTICATE,         KINDS_PRIVATE,    0,                FALSE),
     RULE(CHECK_VALUE,                 KINDS_SECRET,     NOTE_4,           ABSENT),
     RULE(VALUE,                       KINDS_SECRET,     HIDDEN | NOTE_1,  ABSENT),
     RULE(VALUE_LEN,                   KINDS_SECRET & ~(unsigned)KIND_DES3, NOTE_2 | NOTE_3, ABSENT),

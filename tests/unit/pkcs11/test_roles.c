@@ -39,6 +39,9 @@ static const struct pair pairs[] = {
     {KIND_GENERIC, CKA_DERIVE, CKA_SIGN, CKR_TEMPLATE_INCONSISTENT},
     {KIND_HKDF, CKA_DERIVE, CKA_SIGN, CKR_TEMPLATE_INCONSISTENT},
     {KIND_MAC, CKA_DERIVE, CKA_SIGN, CKR_TEMPLATE_INCONSISTENT},
+    {KIND_EC_PRIVATE, CKA_ALWAYS_AUTHENTICATE, CKA_DERIVE, CKR_TEMPLATE_INCONSISTENT},
+    {KIND_RSA_PRIVATE, CKA_ALWAYS_AUTHENTICATE, CKA_UNWRAP, CKR_TEMPLATE_INCONSISTENT},
+    {KIND_RSA_PRIVATE, CKA_ALWAYS_AUTHENTICATE, CKA_DECRYPT, CKR_OK},
     {KIND_AES, CKA_WRAP, CKA_UNWRAP, CKR_OK},
     {KIND_AES, CKA_ENCRYPT, CKA_DECRYPT, CKR_OK},
     {KIND_AES, CKA_WRAP, CKA_ENCRYPT, CKR_OK},
@@ -85,6 +88,21 @@ START_TEST(default_yields_to_what_is_named)
 }
 END_TEST
 
+START_TEST(key_that_asks_for_a_login_each_time_does_not_agree_by_silence)
+{
+    const struct pair ec = {KIND_EC_PRIVATE, CKA_ALWAYS_AUTHENTICATE, CKA_DERIVE, CKR_OK};
+    struct attrs attrs = ATTRS_INIT;
+
+    assert_ok(ask(&ec, true, false, &attrs));
+    ck_assert(attrs_true(&attrs, CKA_SIGN));
+    ck_assert(!attrs_true(&attrs, CKA_DERIVE));
+    attrs_release(&attrs);
+    assert_ok(ask(&ec, false, false, &attrs));
+    ck_assert(attrs_true(&attrs, CKA_DERIVE));
+    attrs_release(&attrs);
+}
+END_TEST
+
 START_TEST(half_of_a_pair_keeps_the_use_on_data)
 {
     const struct pair private = {KIND_RSA_PRIVATE, CKA_DECRYPT, CKA_UNWRAP, CKR_OK};
@@ -124,6 +142,7 @@ int main(void)
         CASE_LOOP(secret_key_is_not_made_for_both, COUNT(pairs)),
         CASE_LOOP(secret_key_is_made_for_either, COUNT(pairs)),
         CASE(default_yields_to_what_is_named),
+        CASE(key_that_asks_for_a_login_each_time_does_not_agree_by_silence),
         CASE(half_of_a_pair_keeps_the_use_on_data),
         CASE(public_half_does_not_wrap_what_the_private_one_decrypts),
     };
