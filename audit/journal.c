@@ -286,15 +286,16 @@ static CK_RV prepare_next(const struct journal *j, int *ret_fd)
     return CKR_OK;
 }
 
-static CK_RV write_record(struct journal *j, struct bytes record)
+static CK_RV write_records(struct journal *j, const struct iovec *records, size_t count,
+                           size_t total)
 {
     ssize_t n;
     CK_RV rv;
 
     do
-        n = pwrite(j->fd, record.data, record.len, j->tail);
+        n = pwritev(j->fd, records, (int)count, j->tail);
     while (n < 0 && errno == EINTR);
-    if (n == (ssize_t)record.len)
+    if (n == (ssize_t)total)
         return CKR_OK;
     if (n >= 0)
         errno = ENOSPC; /* short: the disk, or a limit on the file's size */
@@ -336,15 +337,18 @@ static CK_RV sync_all(struct journal *j)
     return CKR_OK;
 }
 
-CK_RV journal_put(struct journal *j, struct bytes record, bool durable)
+CK_RV journal_put(struct journal *j, const struct iovec *records, size_t count, bool durable)
 {
+    size_t total = 0;
     int next = -1;
     CK_RV rv = CKR_OK;
 
-    if (j->count + 1 == BUNDLE_RECORDS)
+    for (size_t i = 0; i < count; i++)
+        total += records[i].iov_len;
+    if (j->count + count == BUNDLE_RECORDS)
         rv = prepare_next(j, &next);
     if (rv == CKR_OK)
-        rv = write_record(j, record);
+        rv = write_records(j, records, count, total);
     if (rv == CKR_OK && durable) {
         if (next >= 0)
             j->entry_synced = false;
@@ -357,9 +361,9 @@ CK_RV journal_put(struct journal *j, struct bytes record, bool durable)
             (void)close(next);
         return rv;
     }
-    j->tail += (off_t)record.len;
-    j->count++;
-    /* A failure here is no failure of this record: the next refresh opens the next bundle. */
+    j->tail += (off_t)total;
+    j->count += (unsigned)count;
+    /* A failure here is no failure of these records: the next refresh opens the next bundle. */
     if (next >= 0)
         (void)use(j, j->bundle + 1, next);
     return CKR_OK;

@@ -2,10 +2,12 @@
  * The journal: bundle files being filled, shared by all processes of the home.
  *
  * Invariants
- *   - Records are appended under the lock only, each by one pwrite() at the end of whole records.
+ *   - Records are appended under the lock only, by one pwritev() at the end of whole records. A
+ * writer that is killed in it leaves whole records and at most one torn one, at the end.
  *     The lock is the file that the path 'lock' names: whoever holds another one appends nothing.
- *   - journal/<n+1> is made before record 255 of bundle n is written. So the file of the next
- * record always exists: one that is missing was deleted, and is refused, never made anew.
+ *   - journal/<n+1> is made before record 255 of bundle n is written, or any written with it. So
+ * the file of the next record always exists: one that is missing was deleted, and is refused, never
+ * made anew.
  *   - Full bundles are moved to tile/entries/ (checkpoint.c), the same inode under another name.
  *   - What an append knows (inode, offset, count) is a cache; every append holds it against the
  * file first.
@@ -22,6 +24,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 
 struct journal {
     const char *dir; /* absolute path of the log folder, borrowed */
@@ -60,7 +63,9 @@ void journal_release(struct journal *j);
 MUST_CHECK CK_RV journal_refresh(struct journal *j);
 uint64_t journal_size(const struct journal *j);
 
-/* Appends one record, prefix included, of which a refresh was just done. All or nothing. */
-MUST_CHECK CK_RV journal_put(struct journal *j, struct bytes record, bool durable);
+/* Appends records, prefixes included, after a refresh, and no more of them than the bundle has room
+ * for. All or nothing. */
+MUST_CHECK CK_RV journal_put(struct journal *j, const struct iovec *records, size_t count,
+                             bool durable);
 
 #endif

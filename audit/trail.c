@@ -1,11 +1,10 @@
 /*
- * Creating, opening and appending: see trail.h. Checkpoints are made in checkpoint.c, the files of
- * the journal are kept in journal.c.
+ * Creating and opening: see trail.h. Records are appended in append.c, checkpoints made in
+ * checkpoint.c, the files of the journal kept in journal.c.
  */
 #include "audit/trail_int.h"
 
 #include "audit/bundle.h"
-#include "audit/event_int.h"
 #include "audit/files.h"
 #include "audit/paths.h"
 
@@ -18,15 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum {
-    HEAD_ROOM = BUNDLE_PREFIX + EVENT_HEAD_MAX,
-    DEFAULT_INTERVAL_MS = 1000,
-};
-
-static int64_t deadline(void)
-{
-    return clock_monotonic(&clock_system) + (int64_t)TRAIL_DEADLINE_MS * 1000000;
-}
+enum { DEFAULT_INTERVAL_MS = 1000 };
 
 static CK_RV check_config(const struct trail_config *config)
 {
@@ -55,17 +46,14 @@ static CK_RV prepare(const struct trail_config *config, struct trail **ret)
     t->signer = config->signer;
     t->clock = config->clock;
     t->interval_ns = (int64_t)(interval > 0 ? interval : DEFAULT_INTERVAL_MS) * 1000000;
-    t->record = BUF_INIT(HEAD_ROOM + EVENT_JSON_MAX);
     t->bundle = BUF_INIT(BUNDLE_FILE_MAX);
+    t->last_waiting = &t->waiting;
+    (void)pthread_mutex_init(&t->queueing, NULL);
     (void)pthread_mutex_init(&t->appending, NULL);
     (void)pthread_mutex_init(&t->building, NULL);
     (void)pthread_mutex_init(&t->telling, NULL);
     t->edge = malloc(sizeof(*t->edge));
-    /* All the room a record can need: appending then allocates nothing. */
-    if (t->edge == NULL || buf_grow(&t->record, t->record.max) == NULL)
-        rv = fail_memory();
-    else
-        rv = hash_new(&t->hash);
+    rv = t->edge != NULL ? hash_new(&t->hash) : fail_memory();
     if (rv == CKR_OK)
         rv = note_key_make(t->hash, config->origin, config->signer.public_key, &t->key);
     if (rv != CKR_OK) {
@@ -175,7 +163,7 @@ static CK_RV open_log(struct trail *t, const char *dir)
     if (rv == CKR_OK)
         rv = checkpoint_load_edge(t, &c);
     if (rv == CKR_OK)
-        rv = journal_open(&t->journal, t->dir, t->folder, c.size, deadline());
+        rv = journal_open(&t->journal, t->dir, t->folder, c.size, trail_deadline());
     if (rv == CKR_OK)
         rv = checkpoint_check_bundle(t, &c);
     if (rv != CKR_OK)
@@ -215,7 +203,6 @@ void trail_abandon(struct trail *t)
     if (t->folder >= 0)
         (void)close(t->folder);
     hash_free(t->hash);
-    buf_release(&t->record);
     buf_release(&t->bundle);
     free(t->edge);
     free(t->dir);
@@ -226,23 +213,14 @@ void trail_close(struct trail *t)
 {
     if (t == NULL)
         return;
+    (void)pthread_mutex_destroy(&t->queueing);
     (void)pthread_mutex_destroy(&t->appending);
     (void)pthread_mutex_destroy(&t->building);
     (void)pthread_mutex_destroy(&t->telling);
     trail_abandon(t);
 }
 
-static CK_RV take_mutex(struct trail *t, int64_t until)
-{
-    struct timespec ts = {.tv_sec = until / 1000000000, .tv_nsec = until % 1000000000};
-
-    if (pthread_mutex_clocklock(&t->appending, CLOCK_MONOTONIC, &ts) != 0)
-        return fail(CKR_DEVICE_ERROR, "the log is held by other threads of this process for too "
-                                      "long: is its disk slow?");
-    return CKR_OK;
-}
-
-static CK_RV lock_journal(struct trail *t, int64_t until)
+CK_RV trail_lock_journal(struct trail *t, int64_t until)
 {
     CK_RV rv = journal_lock(&t->journal, until);
 
@@ -256,14 +234,23 @@ static CK_RV lock_journal(struct trail *t, int64_t until)
     return rv;
 }
 
+static CK_RV take_mutex(struct trail *t, int64_t until)
+{
+    struct timespec ts = trail_timespec(until);
+
+    if (pthread_mutex_clocklock(&t->appending, CLOCK_MONOTONIC, &ts) != 0)
+        return trail_fail_busy();
+    return CKR_OK;
+}
+
 CK_RV trail_enter(struct trail *t)
 {
-    int64_t until = deadline();
+    int64_t until = trail_deadline();
     CK_RV rv = take_mutex(t, until);
 
     if (rv != CKR_OK)
         return rv;
-    rv = lock_journal(t, until);
+    rv = trail_lock_journal(t, until);
     if (rv != CKR_OK)
         (void)pthread_mutex_unlock(&t->appending);
     return rv;
@@ -273,69 +260,6 @@ void trail_leave(struct trail *t)
 {
     journal_unlock(&t->journal);
     (void)pthread_mutex_unlock(&t->appending);
-}
-
-/* Puts length, sequence and time right before the body, so that one write takes it all. */
-static CK_RV finish_record(struct trail *t, uint64_t seq, struct bytes *ret)
-{
-    char head[EVENT_HEAD_MAX];
-    size_t head_len = event_head(seq, clock_realtime(t->clock), head);
-    size_t json_len = head_len + t->record.len - HEAD_ROOM;
-    uint8_t *at = t->record.data + HEAD_ROOM - head_len;
-
-    if (!buf_ok(&t->record) || json_len > EVENT_JSON_MAX)
-        return fail_internal("an event is longer than EVENT_JSON_MAX");
-    memcpy(at, head, head_len);
-    at -= BUNDLE_PREFIX;
-    at[0] = (uint8_t)(json_len >> 8);
-    at[1] = (uint8_t)json_len;
-    *ret = BYTES(at, BUNDLE_PREFIX + json_len);
-    return CKR_OK;
-}
-
-static CK_RV append(struct trail *t, const struct event *event, int64_t until, uint64_t *ret_seq)
-{
-    struct bytes record;
-    uint64_t seq;
-    CK_RV rv;
-
-    buf_clear(&t->record);
-    (void)buf_grow(&t->record, HEAD_ROOM);
-    event_body(event, &t->record);
-    rv = lock_journal(t, until);
-    if (rv != CKR_OK)
-        return rv;
-    seq = journal_size(&t->journal);
-    rv = finish_record(t, seq, &record);
-    if (rv == CKR_OK)
-        rv = journal_put(&t->journal, record, event->durable);
-    if (rv == CKR_OK)
-        atomic_store(&t->size, seq + 1);
-    journal_unlock(&t->journal);
-    if (rv == CKR_OK && ret_seq != NULL)
-        *ret_seq = seq;
-    return rv;
-}
-
-static void remember_refusal(struct trail *t)
-{
-    (void)pthread_mutex_lock(&t->telling);
-    (void)strncpy(t->last_error, fail_reason(), sizeof(t->last_error) - 1);
-    (void)pthread_mutex_unlock(&t->telling);
-}
-
-CK_RV trail_append(struct trail *t, const struct event *event, uint64_t *ret_seq)
-{
-    int64_t until = deadline();
-    CK_RV rv = take_mutex(t, until);
-
-    if (rv == CKR_OK) {
-        rv = append(t, event, until, ret_seq);
-        (void)pthread_mutex_unlock(&t->appending);
-    }
-    if (rv != CKR_OK)
-        remember_refusal(t);
-    return rv;
 }
 
 bool trail_checkpoint_due(struct trail *t)

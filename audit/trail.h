@@ -55,7 +55,7 @@ void trail_abandon(struct trail *trail);
 /*
  * Appends one event; sequence and time are filled in here. ret_seq may be NULL. With event->durable
  * it is on disk too; waiting for the disk is not bounded by TRAIL_DEADLINE_MS, and holds up other
- * appends.
+ * appends, which are then made together: one wait for the disk serves all that came meanwhile.
  */
 MUST_CHECK CK_RV trail_append(struct trail *trail, const struct event *event, uint64_t *ret_seq);
 
