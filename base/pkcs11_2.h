@@ -8,7 +8,13 @@
 /* The C_ functions are the only names the module exports (pkcs11/module.map); all else is hidden.
  */
 #pragma GCC visibility push(default)
+/* From 0.25 on it has these two, with a member ulNonceBits where the standard says ulNonceLen: ours
+ * are in base/pkcs11_params.h. */
+#define CK_SALSA20_CHACHA20_POLY1305_PARAMS     P11_KIT_CHACHA20_POLY1305_PARAMS
+#define CK_SALSA20_CHACHA20_POLY1305_MSG_PARAMS P11_KIT_CHACHA20_POLY1305_MSG_PARAMS
 #include <p11-kit/pkcs11.h>
+#undef CK_SALSA20_CHACHA20_POLY1305_PARAMS
+#undef CK_SALSA20_CHACHA20_POLY1305_MSG_PARAMS
 #pragma GCC visibility pop
 
 /*

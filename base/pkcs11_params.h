@@ -81,8 +81,6 @@ typedef struct CK_CCM_WRAP_PARAMS {
     CK_ULONG ulMACLen;
 } CK_CCM_WRAP_PARAMS;
 
-/* p11-kit has these two, and with them the lower-case names, from 0.25 on. */
-#if CRYPTOKI_VERSION_MAJOR < 3
 typedef struct CK_SALSA20_CHACHA20_POLY1305_PARAMS {
     CK_BYTE_PTR pNonce;
     CK_ULONG ulNonceLen;
@@ -95,7 +93,6 @@ typedef struct CK_SALSA20_CHACHA20_POLY1305_MSG_PARAMS {
     CK_ULONG ulNonceLen;
     CK_BYTE_PTR pTag;
 } CK_SALSA20_CHACHA20_POLY1305_MSG_PARAMS;
-#endif
 
 typedef struct CK_RSA_AES_KEY_WRAP_PARAMS {
     CK_ULONG ulAESKeyBits;
