@@ -5,12 +5,15 @@
 #include <errno.h>
 #include <limits.h>
 #include <poll.h>
+#include <sched.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <time.h>
 
 #define CONTROL_PACKET_MAX (64u << 10)
 #define FIRST_READ         (4u << 10)
+#define LOOK_NS            50000 /* what a sleep and a wake-up take, a few times over */
+#define REST               64
 
 int64_t channel_now(void)
 {
@@ -86,9 +89,31 @@ enum channel_result channel_send(int fd, struct buf *message, int64_t deadline)
     return CHANNEL_OK;
 }
 
+/* Until something can be read: looks for a short while, then sleeps. The first bytes are not taken
+ * here, so a look costs no copy. */
+static enum channel_result await(int fd, struct channel_wait *wait, int64_t deadline)
+{
+    int64_t until = channel_now() + LOOK_NS;
+    uint8_t first;
+
+    if (wait != NULL && wait->rest > 0) {
+        wait->rest--;
+        wait = NULL;
+    }
+    while (wait != NULL && channel_now() < until) {
+        if (recv(fd, &first, 1, MSG_DONTWAIT | MSG_PEEK) >= 0 || !would_block())
+            return CHANNEL_OK;
+        (void)sched_yield();
+    }
+    if (wait != NULL)
+        wait->rest = REST;
+    return wait_for(fd, POLLIN, deadline);
+}
+
 /* Reads at most up to `upto` bytes in total into message; waits first: an answer is never there at
  * once. */
-static enum channel_result receive_some(int fd, struct buf *message, size_t upto, int64_t deadline)
+static enum channel_result receive_some(int fd, struct buf *message, size_t upto, int64_t deadline,
+                                        struct channel_wait *wait)
 {
     size_t had = message->len;
     uint8_t *at = buf_grow(message, upto - had);
@@ -97,7 +122,7 @@ static enum channel_result receive_some(int fd, struct buf *message, size_t upto
     if (at == NULL)
         return CHANNEL_CLOSED;
     do {
-        enum channel_result waited = wait_for(fd, POLLIN, deadline);
+        enum channel_result waited = await(fd, wait, deadline);
 
         if (waited != CHANNEL_OK) {
             message->len = had;
@@ -110,7 +135,7 @@ static enum channel_result receive_some(int fd, struct buf *message, size_t upto
 }
 
 enum channel_result channel_receive(int fd, struct buf *message, int64_t deadline,
-                                    struct bytes *ret_frame)
+                                    struct channel_wait *wait, struct bytes *ret_frame)
 {
     size_t want = CHANNEL_LENGTH;
     size_t upto = FIRST_READ;
@@ -118,7 +143,7 @@ enum channel_result channel_receive(int fd, struct buf *message, int64_t deadlin
 
     buf_clear(message);
     while (message->len < want) {
-        enum channel_result got = receive_some(fd, message, upto, deadline);
+        enum channel_result got = receive_some(fd, message, upto, deadline, wait);
 
         if (got != CHANNEL_OK)
             return got;

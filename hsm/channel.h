@@ -28,9 +28,17 @@ int64_t channel_deadline(uint64_t ms);
  * filled in here. */
 #define CHANNEL_LENGTH 4
 enum channel_result channel_send(int fd, struct buf *message, int64_t deadline);
-/* ret_frame borrows from message, which is cleared first. */
+/*
+ * How one end waits: going to sleep and being woken takes longer than many an answer. So it looks
+ * a few times first, giving the CPU away in between, and where that was in vain it goes to sleep at
+ * once for a while. One for each end, zeroed at its beginning.
+ */
+struct channel_wait {
+    unsigned rest; /* so many frames are not looked for */
+};
+/* ret_frame borrows from message, which is cleared first. wait NULL: goes to sleep at once. */
 enum channel_result channel_receive(int fd, struct buf *message, int64_t deadline,
-                                    struct bytes *ret_frame);
+                                    struct channel_wait *wait, struct bytes *ret_frame);
 
 /* pass: a descriptor to send along, or -1. */
 enum channel_result control_send(int fd, struct bytes frame, int pass, int64_t deadline);

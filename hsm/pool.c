@@ -251,7 +251,7 @@ static enum channel_result transact(struct pool *p, struct pool_lane *lane,
 
     bytes_wipe(lane->message.data, lane->message.len);
     if (result == CHANNEL_OK)
-        result = channel_receive(lane->fd, &lane->message, deadline, &frame);
+        result = channel_receive(lane->fd, &lane->message, deadline, &lane->wait, &frame);
     if (result == CHANNEL_OK && (!wire_get_answer(frame, ret) || ret->serial != q->serial))
         result = CHANNEL_CLOSED;
     return result;

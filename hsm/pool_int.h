@@ -16,6 +16,7 @@ struct pool_lane {
     bool leased;         /* then all else here is the lessee's alone */
     unsigned generation; /* of the worker it leads to */
     uint32_t serial;
+    struct channel_wait wait;
     struct buf message;
 };
 

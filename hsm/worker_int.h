@@ -9,6 +9,7 @@
 #define KEYWARD_HSM_WORKER_INT_H
 
 #include "base/secret.h"
+#include "hsm/channel.h"
 #include "hsm/classes.h"
 #include "hsm/local.h"
 #include "hsm/wire.h"
@@ -102,6 +103,7 @@ struct lane {
     size_t fed;       /* bytes the operation in parts has been given */
     unsigned attempt; /* of the present request, from 0 */
     size_t given;     /* bytes of out that have been answered */
+    struct channel_wait wait;
     struct buf message, out, answer;
     struct lane_count *count;
 };

@@ -297,7 +297,7 @@ static bool one_request(struct lane *l)
     bool ok;
     CK_RV rv;
 
-    if (channel_receive(l->fd, &l->message, CHANNEL_FOREVER, &frame) != CHANNEL_OK ||
+    if (channel_receive(l->fd, &l->message, CHANNEL_FOREVER, &l->wait, &frame) != CHANNEL_OK ||
         !wire_get_request(frame, &q) || rows[q.op].act == NULL)
         return false;
     fail_clear();
