@@ -4,8 +4,8 @@
  * are NULL, short or long enough.
  *
  * With -DFUZZ_LIBFUZZER a libFuzzer target (tests/fuzz.sh builds and runs it); else a test that
- * plays FUZZ_SECONDS (5) of pseudo-random inputs from FUZZ_SEED. It must never crash (the
- * sanitizers watch), and:
+ * plays FUZZ_INPUTS (40) pseudo-random inputs from FUZZ_SEED, or as many as FUZZ_SECONDS (30) are
+ * enough for. It must never crash (the sanitizers watch), and:
  *   - every return code is one the standard names;
  *   - nothing is written behind a buffer, and nothing into it where the call fails;
  *   - afterwards the module still works, and the log is whole.
@@ -833,14 +833,16 @@ static unsigned setting(const char *name, unsigned fallback)
 START_TEST(any_sequence_of_calls_is_answered_in_the_standards_words)
 {
     unsigned seed = setting("FUZZ_SEED", 1);
-    int64_t end = lab_ms() + 1000 * (int64_t)setting("FUZZ_SECONDS", 5);
+    unsigned wanted = setting("FUZZ_INPUTS", 40);
     static uint8_t input[INPUT_MAX];
     CK_SESSION_HANDLE session;
     unsigned inputs = 0;
+    int64_t end;
 
     make_world();
     srandom(seed);
-    while (lab_ms() < end) {
+    end = lab_ms() + 1000 * (int64_t)setting("FUZZ_SECONDS", 30);
+    while (inputs < wanted && lab_ms() < end) {
         size_t len = (size_t)random() % sizeof(input);
 
         for (size_t i = 0; i < len; i++)
@@ -849,7 +851,7 @@ START_TEST(any_sequence_of_calls_is_answered_in_the_standards_words)
         inputs++;
     }
     (void)fprintf(stderr, "# %u inputs from seed %u\n", inputs, seed);
-    ck_assert_uint_gt(inputs, 10);
+    ck_assert_uint_gt(inputs, 0);
     assert_ok(world.f->C_CloseAllSessions(world.slot));
     session = lab_alice(&world);
     lab_signs(&world, session);
