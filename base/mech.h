@@ -84,15 +84,21 @@ bool mech_key_is_secret(CK_KEY_TYPE type);
 MUST_CHECK CK_RV mech_check_params(const struct mech *mech, const CK_MECHANISM *given);
 
 /*
- * What a parameter consists of: a struct and the bytes its members point to. Checks and deep copies
- * derive from it. Structs of derivations that point to more than bytes (arrays of structs, places
- * for results) have only their bytes here.
+ * What a parameter consists of: a struct and the bytes its members point to. Checks, deep copies
+ * and the log's digests derive from it. Structs of derivations that point to more than bytes
+ * (arrays of structs, places for results) have those pointers among their holes.
  */
-#define MECH_SPANS_MAX 3
+#define MECH_SPANS_MAX 4
+#define MECH_HOLES_MAX 2
 struct mech_span {
     size_t pointer, length; /* offsets of the two members in the struct */
     CK_ULONG max;           /* most bytes */
     bool required;          /* at least one byte */
+    bool secret;            /* bytes that no digest is made of: a password could be guessed */
+};
+/* Bytes of the struct that have no value: between its members, and other pointers. */
+struct mech_hole {
+    size_t at, len;
 };
 struct mech_layout {
     const char *type; /* "a CK_GCM_PARAMS" */
@@ -100,7 +106,11 @@ struct mech_layout {
     bool optional;    /* may be left out */
     struct mech_span spans[MECH_SPANS_MAX];
     size_t span_count;
+    struct mech_hole holes[MECH_HOLES_MAX];
+    size_t hole_count;
 };
+/* The largest struct there is. */
+#define MECH_PARAMS_SIZE_MAX sizeof(CK_TLS12_KEY_MAT_PARAMS)
 const struct mech_layout *mech_layout_of(enum mech_params params);
 
 /* Digest length in bytes of a digest mechanism (CKM_SHA256 -> 32), 0 when it is none. */

@@ -12,11 +12,29 @@
 #define DATA_MAX ((CK_ULONG)1 << 20)
 /* RFC 8032, FIPS 204 and FIPS 205: a context has at most 255 bytes. */
 #define CONTEXT_MAX 255
+/* RFC 5705: a context's length has two bytes. */
+#define CONTEXT_TLS_MAX 65535
 
 #define SPAN(type, pointer_, length_, max_, required_)                                             \
     {                                                                                              \
         .pointer = offsetof(type, pointer_), .length = offsetof(type, length_), .max = (max_),     \
         .required = (required_)                                                                    \
+    }
+/* One whose bytes are secret. */
+#define SECRET_SPAN(type, pointer_, length_, max_)                                                 \
+    {                                                                                              \
+        .pointer = offsetof(type, pointer_), .length = offsetof(type, length_), .max = (max_),     \
+        .secret = true                                                                             \
+    }
+/* A pointer to something else, and what lies between two members. */
+#define POINTER(type, member)                                                                      \
+    {                                                                                              \
+        .at = offsetof(type, member), .len = sizeof(void *)                                        \
+    }
+#define GAP(type, member, next)                                                                    \
+    {                                                                                              \
+        .at = offsetof(type, member) + sizeof(((type *)NULL)->member),                             \
+        .len = offsetof(type, next) - offsetof(type, member) - sizeof(((type *)NULL)->member)      \
     }
 #define STRUCT(type_) .type = "a " #type_, .size = sizeof(type_)
 #define RANDOMS(type)                                                                              \
@@ -42,47 +60,58 @@ static const struct mech_layout layouts[] = {
         .spans = {SPAN(CK_SALSA20_CHACHA20_POLY1305_PARAMS, pNonce, ulNonceLen, 12, true),
                   SPAN(CK_SALSA20_CHACHA20_POLY1305_PARAMS, pAAD, ulAADLen, DATA_MAX, false)}},
     [MECH_PARAMS_MAC_LEN] = {STRUCT(CK_MAC_GENERAL_PARAMS)},
-    [MECH_PARAMS_EDDSA] = {STRUCT(CK_EDDSA_PARAMS), .optional = true, .span_count = 1,
+    [MECH_PARAMS_EDDSA] = {STRUCT(CK_EDDSA_PARAMS), .optional = true, .span_count = 1, .hole_count = 1,
+        .holes = {GAP(CK_EDDSA_PARAMS, phFlag, ulContextDataLen)},
         .spans = {SPAN(CK_EDDSA_PARAMS, pContextData, ulContextDataLen, CONTEXT_MAX, false)}},
     [MECH_PARAMS_SIGN_CONTEXT] = {STRUCT(CK_SIGN_ADDITIONAL_CONTEXT), .optional = true, .span_count = 1,
         .spans = {SPAN(CK_SIGN_ADDITIONAL_CONTEXT, pContext, ulContextLen, CONTEXT_MAX, false)}},
     [MECH_PARAMS_TLS_MAC] = {STRUCT(CK_TLS_MAC_PARAMS)},
     [MECH_PARAMS_WRAP_IV8] = {.type = "an IV of 8 bytes", .size = 8, .optional = true},
     [MECH_PARAMS_WRAP_IV4] = {.type = "an IV of 4 bytes", .size = 4, .optional = true},
-    [MECH_PARAMS_RSA_AES_WRAP] = {STRUCT(CK_RSA_AES_KEY_WRAP_PARAMS)},
+    [MECH_PARAMS_RSA_AES_WRAP] = {STRUCT(CK_RSA_AES_KEY_WRAP_PARAMS), .hole_count = 1,
+        .holes = {POINTER(CK_RSA_AES_KEY_WRAP_PARAMS, pOAEPParams)}},
     [MECH_PARAMS_ECDH1] = {STRUCT(CK_ECDH1_DERIVE_PARAMS), .span_count = 2,
         .spans = {SPAN(CK_ECDH1_DERIVE_PARAMS, pSharedData, ulSharedDataLen, DATA_MAX, false),
                   SPAN(CK_ECDH1_DERIVE_PARAMS, pPublicData, ulPublicDataLen, 1024, true)}},
-    [MECH_PARAMS_HKDF] = {STRUCT(CK_HKDF_PARAMS), .span_count = 2,
+    [MECH_PARAMS_HKDF] = {STRUCT(CK_HKDF_PARAMS), .span_count = 2, .hole_count = 1,
+        .holes = {GAP(CK_HKDF_PARAMS, bExpand, prfHashMechanism)},
         .spans = {SPAN(CK_HKDF_PARAMS, pSalt, ulSaltLen, DATA_MAX, false),
                   SPAN(CK_HKDF_PARAMS, pInfo, ulInfoLen, DATA_MAX, false)}},
-    [MECH_PARAMS_SP800_KDF] = {STRUCT(CK_SP800_108_KDF_PARAMS)},
-    [MECH_PARAMS_SP800_FEEDBACK] = {STRUCT(CK_SP800_108_FEEDBACK_KDF_PARAMS), .span_count = 1,
+    [MECH_PARAMS_SP800_KDF] = {STRUCT(CK_SP800_108_KDF_PARAMS), .hole_count = 2,
+        .holes = {POINTER(CK_SP800_108_KDF_PARAMS, pDataParams),
+                  POINTER(CK_SP800_108_KDF_PARAMS, pAdditionalDerivedKeys)}},
+    [MECH_PARAMS_SP800_FEEDBACK] = {STRUCT(CK_SP800_108_FEEDBACK_KDF_PARAMS), .span_count = 1, .hole_count = 2,
+        .holes = {POINTER(CK_SP800_108_FEEDBACK_KDF_PARAMS, pDataParams),
+                  POINTER(CK_SP800_108_FEEDBACK_KDF_PARAMS, pAdditionalDerivedKeys)},
         .spans = {SPAN(CK_SP800_108_FEEDBACK_KDF_PARAMS, pIV, ulIVLen, DATA_MAX, false)}},
     [MECH_PARAMS_PBKD2] = {STRUCT(CK_PKCS5_PBKD2_PARAMS2), .span_count = 3,
         .spans = {SPAN(CK_PKCS5_PBKD2_PARAMS2, pSaltSourceData, ulSaltSourceDataLen, DATA_MAX, true),
                   SPAN(CK_PKCS5_PBKD2_PARAMS2, pPrfData, ulPrfDataLen, 0, false),
-                  SPAN(CK_PKCS5_PBKD2_PARAMS2, pPassword, ulPasswordLen, DATA_MAX, false)}},
+                  SECRET_SPAN(CK_PKCS5_PBKD2_PARAMS2, pPassword, ulPasswordLen, DATA_MAX)}},
     [MECH_PARAMS_KEY_HANDLE] = {STRUCT(CK_OBJECT_HANDLE)},
     [MECH_PARAMS_STRING] = {STRUCT(CK_KEY_DERIVATION_STRING_DATA), .span_count = 1,
         .spans = {SPAN(CK_KEY_DERIVATION_STRING_DATA, pData, ulLen, DATA_MAX, true)}},
     [MECH_PARAMS_EXTRACT] = {STRUCT(CK_EXTRACT_PARAMS)},
-    [MECH_PARAMS_TLS12_MASTER] = {STRUCT(CK_TLS12_MASTER_KEY_DERIVE_PARAMS), .span_count = 2,
+    [MECH_PARAMS_TLS12_MASTER] = {STRUCT(CK_TLS12_MASTER_KEY_DERIVE_PARAMS), .span_count = 2, .hole_count = 1,
+        .holes = {POINTER(CK_TLS12_MASTER_KEY_DERIVE_PARAMS, pVersion)},
         .spans = {RANDOMS(CK_TLS12_MASTER_KEY_DERIVE_PARAMS)}},
-    [MECH_PARAMS_TLS12_EXTENDED] = {STRUCT(CK_TLS12_EXTENDED_MASTER_KEY_DERIVE_PARAMS), .span_count = 1,
+    [MECH_PARAMS_TLS12_EXTENDED] = {STRUCT(CK_TLS12_EXTENDED_MASTER_KEY_DERIVE_PARAMS), .span_count = 1, .hole_count = 1,
+        .holes = {POINTER(CK_TLS12_EXTENDED_MASTER_KEY_DERIVE_PARAMS, pVersion)},
         .spans = {SPAN(CK_TLS12_EXTENDED_MASTER_KEY_DERIVE_PARAMS, pSessionHash, ulSessionHashLen, 64, true)}},
-    [MECH_PARAMS_TLS12_KEY_MAT] = {STRUCT(CK_TLS12_KEY_MAT_PARAMS), .span_count = 2,
+    [MECH_PARAMS_TLS12_KEY_MAT] = {STRUCT(CK_TLS12_KEY_MAT_PARAMS), .span_count = 2, .hole_count = 2,
+        .holes = {GAP(CK_TLS12_KEY_MAT_PARAMS, bIsExport, RandomInfo),
+                  POINTER(CK_TLS12_KEY_MAT_PARAMS, pReturnedKeyMaterial)},
         .spans = {RANDOMS(CK_TLS12_KEY_MAT_PARAMS)}},
-    [MECH_PARAMS_TLS_KDF] = {STRUCT(CK_TLS_KDF_PARAMS), .span_count = 3,
+    [MECH_PARAMS_TLS_KDF] = {STRUCT(CK_TLS_KDF_PARAMS), .span_count = 4,
         .spans = {SPAN(CK_TLS_KDF_PARAMS, pLabel, ulLabelLength, DATA_MAX, true),
                   SPAN(CK_TLS_KDF_PARAMS, RandomInfo.pClientRandom, RandomInfo.ulClientRandomLen, DATA_MAX, false),
-                  SPAN(CK_TLS_KDF_PARAMS, RandomInfo.pServerRandom, RandomInfo.ulServerRandomLen, DATA_MAX, false)}},
+                  SPAN(CK_TLS_KDF_PARAMS, RandomInfo.pServerRandom, RandomInfo.ulServerRandomLen, DATA_MAX, false),
+                  SPAN(CK_TLS_KDF_PARAMS, pContextData, ulContextDataLength, CONTEXT_TLS_MAX, false)}},
 };
 /* clang-format on */
 
-/* The largest struct there is. */
 union any_params {
-    uint8_t raw[sizeof(CK_TLS12_KEY_MAT_PARAMS)];
+    uint8_t raw[MECH_PARAMS_SIZE_MAX];
     CK_TLS12_KEY_MAT_PARAMS largest;
     CK_TLS_KDF_PARAMS kdf;
     CK_PKCS5_PBKD2_PARAMS2 pbkd2;

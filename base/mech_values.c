@@ -257,10 +257,6 @@ static CK_RV check_tls_kdf(const struct mech *mech, const void *params)
 {
     const CK_TLS_KDF_PARAMS *p = params;
 
-    if (p->pContextData == NULL && p->ulContextDataLength > 0)
-        return refuse(mech, "pContextData is NULL but ulContextDataLength is not 0");
-    if (p->ulContextDataLength > 65535)
-        return refuse(mech, "a context has at most 65535 bytes (RFC 5705)");
     return check_digest(mech, p->prfMechanism);
 }
 

@@ -9,6 +9,7 @@
 #include "base/names.h"
 #include "pkcs11/call.h"
 #include "pkcs11/gate_int.h"
+#include "pkcs11/gate_params.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -167,8 +168,6 @@ static void grant_fill(struct run *run, const struct ask *ask, const struct ques
     (void)run;
 }
 
-/* A digest of flat parameters; those that hold pointers are described by what they point to, in
- * mech_check_params' order. */
 static CK_RV parameters_digest(struct run *run, const CK_MECHANISM *mechanism, char hex[65])
 {
     uint8_t out[32];
@@ -177,7 +176,7 @@ static CK_RV parameters_digest(struct run *run, const CK_MECHANISM *mechanism, c
     hex[0] = '\0';
     if (mechanism == NULL || mechanism->pParameter == NULL || mechanism->ulParameterLen == 0)
         return CKR_OK;
-    rv = question_parameters(run_local(run), mechanism, out);
+    rv = gate_parameters(run_local(run), mechanism, out);
     if (rv == CKR_OK)
         bytes_to_hex(BYTES(out, sizeof(out)), hex);
     return rv;

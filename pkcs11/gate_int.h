@@ -49,9 +49,6 @@ void question_reason(const struct question *q, char *out, size_t size);
 
 /* Principal, rules and policy hash of the answer. */
 void question_fill(const struct question *q, struct grant *grant);
-/* SHA-256 over the parameters, following the pointers of the structures that hold some. */
-MUST_CHECK CK_RV question_parameters(struct local *local, const CK_MECHANISM *mechanism,
-                                     uint8_t out[static 32]);
 void gate_name_object(const struct object *object, struct grant *grant);
 
 #endif

@@ -506,6 +506,66 @@ START_TEST(every_signature_has_its_record_and_every_change_its_intent)
 }
 END_TEST
 
+/* Digests of the parameters of encryptions, in the order of the log. */
+struct digests {
+    char hex[3][65];
+    unsigned count;
+};
+
+static void see_parameters(void *ctx, json_t *record)
+{
+    struct digests *seen = ctx;
+
+    if (strcmp(lab_member(record, "action"), "encrypt") != 0)
+        return;
+    ck_assert_uint_lt(seen->count, 3);
+    (void)snprintf(seen->hex[seen->count++], sizeof(seen->hex[0]), "%s",
+                   lab_member(record, "parameters"));
+}
+
+/* The parameters stand on this stack: at another address for each depth. */
+static void encrypt_at(const struct lab *lab, CK_SESSION_HANDLE session, const char *aad, int depth)
+{
+    CK_BYTE iv[12] = "twelve bytes";
+    CK_BYTE header[16] = {0};
+    CK_BYTE out[64];
+    CK_ULONG n = sizeof(out);
+    CK_GCM_PARAMS gcm = {.pIv = iv,
+                         .ulIvLen = sizeof(iv),
+                         .pAAD = header,
+                         .ulAADLen = strlen(aad),
+                         .ulTagBits = 128};
+    CK_MECHANISM m = {CKM_AES_GCM, &gcm, sizeof(gcm)};
+
+    if (depth > 0) {
+        encrypt_at(lab, session, aad, depth - 1);
+        return;
+    }
+    memcpy(header, aad, strlen(aad));
+    assert_ok(lab->f->C_EncryptInit(session, &m, lab_find(lab, session, CKO_SECRET_KEY, "seal")));
+    assert_ok(lab->f->C_Encrypt(session, iv, sizeof(iv), out, &n));
+}
+
+START_TEST(equal_parameters_have_one_digest_wherever_they_stand_and_others_another)
+{
+    struct digests seen = {.count = 0};
+    CK_SESSION_HANDLE session;
+    struct lab lab;
+
+    lab_start(&lab);
+    session = lab_alice(&lab);
+    encrypt_at(&lab, session, "header", 0);
+    encrypt_at(&lab, session, "header", 2);
+    encrypt_at(&lab, session, "hEader", 0);
+    lab_log_each(&lab, 0, see_parameters, &seen);
+    ck_assert_uint_eq(seen.count, 3);
+    ck_assert_uint_eq(strlen(seen.hex[0]), 64);
+    ck_assert_str_eq(seen.hex[0], seen.hex[1]);
+    ck_assert_str_ne(seen.hex[0], seen.hex[2]);
+    lab_end(&lab);
+}
+END_TEST
+
 int main(void)
 {
     const struct suite_case cases[] = {
@@ -517,6 +577,7 @@ int main(void)
         CASE(a_log_that_lost_records_does_not_serve_again_after_a_restart),
         CASE_SLOW(on_a_full_disk_no_call_gives_anything, 60),
         CASE(every_signature_has_its_record_and_every_change_its_intent),
+        CASE(equal_parameters_have_one_digest_wherever_they_stand_and_others_another),
     };
 
     return lab_suite_run("pkcs11/record-first", cases, sizeof(cases) / sizeof(*cases));
