@@ -137,7 +137,5 @@ struct admin_use {
     bool is_public; /* of a pair: set on the public half */
 };
 const struct admin_use *admin_use_at(size_t i); /* NULL past the end */
-/* "P-256" of DER EC parameters, and its field bits; NULL when unknown. */
-const char *admin_curve_name(struct bytes params, CK_ULONG *ret_bits);
 
 #endif

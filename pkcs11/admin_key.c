@@ -2,8 +2,10 @@
  * does not list for the caller is not found here either, by name no more than by listing. */
 #include "pkcs11/admin_int.h"
 
+#include "base/curve.h"
 #include "base/names.h"
 #include "pkcs11/keys.h"
+#include "pkcs11/view.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -154,7 +156,14 @@ CK_RV admin_object_find(struct admin *a, const char *name, struct admin_objects 
 static const struct {
     CK_KEY_TYPE type;
     const char *word;
-} type_words[] = {{CKK_RSA, "rsa"}, {CKK_EC, "ec"}, {CKK_AES, "aes"}, {CKK_GENERIC_SECRET, "hmac"}};
+} type_words[] = {
+    {CKK_RSA, "rsa"},
+    {CKK_EC, "ec"},
+    {CKK_EC_EDWARDS, "ec-edwards"},
+    {CKK_EC_MONTGOMERY, "ec-montgomery"},
+    {CKK_AES, "aes"},
+    {CKK_GENERIC_SECRET, "hmac"},
+};
 
 static const char *type_word(CK_KEY_TYPE type)
 {
@@ -177,18 +186,23 @@ static const char *state_word(enum object_state state)
     return words[state];
 }
 
+static const struct curve *curve_of(const struct attrs *attrs)
+{
+    return curve_find(attrs_ulong(attrs, CKA_KEY_TYPE, CK_UNAVAILABLE_INFORMATION),
+                      attrs_bytes(attrs, CKA_EC_PARAMS));
+}
+
 static CK_ULONG size_bits(const struct attrs *attrs)
 {
     struct bytes modulus = attrs_bytes(attrs, CKA_MODULUS);
-    struct bytes params = attrs_bytes(attrs, CKA_EC_PARAMS);
-    CK_ULONG bits = 0;
+    const struct curve *curve = curve_of(attrs);
 
     while (modulus.len > 0 && modulus.data[0] == 0)
         modulus = BYTES(modulus.data + 1, modulus.len - 1);
     if (modulus.len > 0)
         return modulus.len * 8;
-    if (params.len > 0 && admin_curve_name(params, &bits) != NULL)
-        return bits;
+    if (curve != NULL)
+        return curve->bits;
     return attrs_ulong(attrs, CKA_VALUE_LEN, 0) * 8;
 }
 
@@ -231,28 +245,22 @@ static json_t *mechanisms_json(const struct attrs *attrs)
 
 static CK_RV put_curve(json_t *json, const struct attrs *attrs)
 {
-    struct bytes params = attrs_bytes(attrs, CKA_EC_PARAMS);
-    CK_ULONG bits;
-    const char *curve = params.len > 0 ? admin_curve_name(params, &bits) : NULL;
+    const struct curve *curve = curve_of(attrs);
 
-    return curve != NULL ? admin_put(json, "curve", json_string(curve)) : CKR_OK;
+    return curve != NULL ? admin_put(json, "curve", json_string(curve->name)) : CKR_OK;
 }
 
 json_t *admin_key_json(const struct object *object)
 {
     const struct attrs *attrs = &object->attrs;
-    json_t *json =
-        json_pack("{s:o, s:I, s:s, s:s, s:I, s:o, s:o, s:s, s:s, s:b}", "name",
-                  admin_json_text(attrs_bytes(attrs, CKA_LABEL)), "version",
-                  (json_int_t)object->version, "class", class_word(object->cls), "type",
-                  type_word(attrs_ulong(attrs, CKA_KEY_TYPE, CK_UNAVAILABLE_INFORMATION)), "size",
-                  (json_int_t)size_bits(attrs), "id", json_hex(attrs_bytes(attrs, CKA_ID)),
-                  "unique-id", json_hex(BYTES(object->id, OBJECT_ID_LEN)), "state",
-                  state_word(object->state), "protection",
-                  object->cls == CKO_PUBLIC_KEY          ? "none"
-                  : object->protection == PROTECTION_HSM ? "hsm"
-                                                         : "software",
-                  "private", (int)attrs_true(attrs, CKA_PRIVATE));
+    json_t *json = json_pack(
+        "{s:o, s:I, s:s, s:s, s:I, s:o, s:o, s:s, s:s, s:b}", "name",
+        admin_json_text(attrs_bytes(attrs, CKA_LABEL)), "version", (json_int_t)object->version,
+        "class", class_word(object->cls), "type",
+        type_word(attrs_ulong(attrs, CKA_KEY_TYPE, CK_UNAVAILABLE_INFORMATION)), "size",
+        (json_int_t)size_bits(attrs), "id", json_hex(attrs_bytes(attrs, CKA_ID)), "unique-id",
+        json_hex(BYTES(object->id, OBJECT_ID_LEN)), "state", state_word(object->state),
+        "protection", view_protection(object), "private", (int)attrs_true(attrs, CKA_PRIVATE));
     json_t *more =
         json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "created",
                   admin_json_time(object->created), "updated", admin_json_time(object->updated),

@@ -3,6 +3,7 @@
  * CK_FALSE. */
 #include "pkcs11/admin_int.h"
 
+#include "base/curve.h"
 #include "base/mech.h"
 #include "pkcs11/keys.h"
 
@@ -28,60 +29,39 @@ const struct admin_use *admin_use_at(size_t i)
     return i < USES ? &uses[i] : NULL;
 }
 
-/* DER of the named curves: RFC 5480, section 2.1.1.1. */
-static const struct {
-    const char *name;
-    CK_ULONG bits;
-    struct bytes params;
-} curves[] = {
-    {"P-256", 256, {(const uint8_t *)"\x06\x08\x2a\x86\x48\xce\x3d\x03\x01\x07", 10}},
-    {"P-384", 384, {(const uint8_t *)"\x06\x05\x2b\x81\x04\x00\x22", 7}},
-    {"P-521", 521, {(const uint8_t *)"\x06\x05\x2b\x81\x04\x00\x23", 7}},
-};
-#define CURVES (sizeof(curves) / sizeof(*curves))
-
-const char *admin_curve_name(struct bytes params, CK_ULONG *ret_bits)
-{
-    for (size_t i = 0; i < CURVES; i++)
-        if (bytes_equal(curves[i].params, params)) {
-            *ret_bits = curves[i].bits;
-            return curves[i].name;
-        }
-    return NULL;
-}
-
 /* ---- types ---- */
 
-#define USE_SIGN  (1U << 0 | 1U << 1) /* sign, verify: bits by place in uses */
-#define USE_CRYPT (1U << 2 | 1U << 3) /* encrypt, decrypt */
-#define NO_CURVE  CURVES
+#define USE_SIGN   (1U << 0 | 1U << 1) /* sign, verify: bits by place in uses */
+#define USE_CRYPT  (1U << 2 | 1U << 3) /* encrypt, decrypt */
+#define USE_DERIVE (1U << 6)
 
 static const struct key_kind {
     const char *word;
-    CK_MECHANISM_TYPE mechanism; /* KW_NO_MECHANISM: a later version's */
+    CK_MECHANISM_TYPE mechanism;
     CK_KEY_TYPE type;
     bool pair;
     CK_ULONG bits;
-    size_t curve;
-    unsigned use; /* when none is asked for */
+    const char *curve; /* NULL: none */
+    unsigned use;      /* when none is asked for */
 } kinds[] = {
-    {"rsa:2048", CKM_RSA_PKCS_KEY_PAIR_GEN, CKK_RSA, true, 2048, NO_CURVE, USE_SIGN | USE_CRYPT},
-    {"rsa:3072", CKM_RSA_PKCS_KEY_PAIR_GEN, CKK_RSA, true, 3072, NO_CURVE, USE_SIGN | USE_CRYPT},
-    {"rsa:4096", CKM_RSA_PKCS_KEY_PAIR_GEN, CKK_RSA, true, 4096, NO_CURVE, USE_SIGN | USE_CRYPT},
-    {"ec:P-256", CKM_EC_KEY_PAIR_GEN, CKK_EC, true, 256, 0, USE_SIGN},
-    {"ec:P-384", CKM_EC_KEY_PAIR_GEN, CKK_EC, true, 384, 1, USE_SIGN},
-    {"ec:P-521", CKM_EC_KEY_PAIR_GEN, CKK_EC, true, 521, 2, USE_SIGN},
-    {"ed25519", KW_NO_MECHANISM, CKK_EC, true, 256, NO_CURVE, USE_SIGN},
-    {"x25519", KW_NO_MECHANISM, CKK_EC, true, 256, NO_CURVE, 0},
-    {"aes:128", CKM_AES_KEY_GEN, CKK_AES, false, 128, NO_CURVE, USE_CRYPT},
-    {"aes:256", CKM_AES_KEY_GEN, CKK_AES, false, 256, NO_CURVE, USE_CRYPT},
-    {"hmac:256", CKM_GENERIC_SECRET_KEY_GEN, CKK_GENERIC_SECRET, false, 256, NO_CURVE, USE_SIGN},
+    {"rsa:2048", CKM_RSA_PKCS_KEY_PAIR_GEN, CKK_RSA, true, 2048, NULL, USE_SIGN | USE_CRYPT},
+    {"rsa:3072", CKM_RSA_PKCS_KEY_PAIR_GEN, CKK_RSA, true, 3072, NULL, USE_SIGN | USE_CRYPT},
+    {"rsa:4096", CKM_RSA_PKCS_KEY_PAIR_GEN, CKK_RSA, true, 4096, NULL, USE_SIGN | USE_CRYPT},
+    {"ec:P-256", CKM_EC_KEY_PAIR_GEN, CKK_EC, true, 256, "P-256", USE_SIGN},
+    {"ec:P-384", CKM_EC_KEY_PAIR_GEN, CKK_EC, true, 384, "P-384", USE_SIGN},
+    {"ec:P-521", CKM_EC_KEY_PAIR_GEN, CKK_EC, true, 521, "P-521", USE_SIGN},
+    {"ed25519", CKM_EC_EDWARDS_KEY_PAIR_GEN, CKK_EC_EDWARDS, true, 255, "ed25519", USE_SIGN},
+    {"x25519", CKM_EC_MONTGOMERY_KEY_PAIR_GEN, CKK_EC_MONTGOMERY, true, 255, "x25519", USE_DERIVE},
+    {"aes:128", CKM_AES_KEY_GEN, CKK_AES, false, 128, NULL, USE_CRYPT},
+    {"aes:256", CKM_AES_KEY_GEN, CKK_AES, false, 256, NULL, USE_CRYPT},
+    {"hmac:256", CKM_GENERIC_SECRET_KEY_GEN, CKK_GENERIC_SECRET, false, 256, NULL, USE_SIGN},
 };
 
 /* What was asked for. */
 struct plan {
     const struct key_kind *kind;
     const char *name;
+    const char *protection; /* NULL: the vault's default */
     unsigned use;
     uint8_t id[KEY_ID_LEN];
     int64_t not_before, expires;
@@ -92,17 +72,14 @@ struct plan {
 static CK_RV read_kind(const char *type, const struct key_kind **ret)
 {
     for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++) {
-        if (strcmp(kinds[i].word, type) != 0)
-            continue;
-        if (kinds[i].mechanism == KW_NO_MECHANISM)
-            return fail(CKR_ARGUMENTS_BAD, "key type %s is not in this version yet: use ec:P-256",
-                        type);
-        *ret = &kinds[i];
-        return CKR_OK;
+        if (strcmp(kinds[i].word, type) == 0) {
+            *ret = &kinds[i];
+            return CKR_OK;
+        }
     }
     return fail(CKR_ARGUMENTS_BAD,
                 "key type \"%.64s\" is unknown: it is one of rsa:2048 rsa:3072 rsa:4096 ec:P-256 "
-                "ec:P-384 ec:P-521 aes:128 aes:256 hmac:256",
+                "ec:P-384 ec:P-521 ed25519 x25519 aes:128 aes:256 hmac:256",
                 type);
 }
 
@@ -183,20 +160,27 @@ static CK_RV read_times(struct admin *a, struct plan *plan)
     return rv;
 }
 
+static CK_RV read_protection(struct admin *a, struct plan *plan)
+{
+    enum protection protection;
+
+    plan->protection = admin_text(a, "protection");
+    if (plan->protection == NULL ||
+        protection_parse(bytes_from_str(plan->protection), &protection) == CKR_OK)
+        return CKR_OK;
+    return fail(CKR_ARGUMENTS_BAD, "%s", fail_reason());
+}
+
 static CK_RV read_plan(struct admin *a, struct plan *plan)
 {
-    const char *protection = admin_text(a, "protection");
     CK_RV rv;
 
     plan->name = admin_text(a, "name");
     rv = check_name(plan->name);
     if (rv == CKR_OK)
         rv = read_kind(admin_text(a, "type"), &plan->kind);
-    if (rv == CKR_OK && protection != NULL && strcmp(protection, "hsm") != 0)
-        rv = fail(CKR_ARGUMENTS_BAD,
-                  strcmp(protection, "software") == 0
-                      ? "protection software is not in this version yet: keys are kept in the HSM"
-                      : "protection is hsm or software");
+    if (rv == CKR_OK)
+        rv = read_protection(a, plan);
     if (rv == CKR_OK)
         rv = read_use(a, plan);
     if (rv == CKR_OK)
@@ -268,8 +252,8 @@ static CK_RV public_template(const struct plan *plan, struct attrs *attrs)
         rv = attrs_set_ulong(attrs, CKA_MODULUS_BITS, plan->kind->bits);
     if (rv == CKR_OK && plan->kind->type == CKK_RSA)
         rv = attrs_set(attrs, CKA_PUBLIC_EXPONENT, BYTES("\x01\x00\x01", 3));
-    if (rv == CKR_OK && plan->kind->curve != NO_CURVE)
-        rv = attrs_set(attrs, CKA_EC_PARAMS, curves[plan->kind->curve].params);
+    if (rv == CKR_OK && plan->kind->curve != NULL)
+        rv = attrs_set(attrs, CKA_EC_PARAMS, curve_named(plan->kind->curve)->params);
     return rv;
 }
 
@@ -283,6 +267,8 @@ static CK_RV private_template(const struct plan *plan, struct attrs *attrs)
         rv = attrs_set_bool(attrs, CKA_SENSITIVE, true);
     if (rv == CKR_OK)
         rv = attrs_set_bool(attrs, CKA_EXTRACTABLE, false);
+    if (rv == CKR_OK && plan->protection != NULL)
+        rv = attrs_set(attrs, CKA_KEYWARD_PROTECTION, bytes_from_str(plan->protection));
     if (rv == CKR_OK && !plan->kind->pair)
         rv = attrs_set_ulong(attrs, CKA_VALUE_LEN, plan->kind->bits / 8);
     return rv;

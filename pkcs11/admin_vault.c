@@ -15,10 +15,20 @@ static json_t *vault_json(const struct vault_info *vault)
     bytes_to_hex(BYTES(vault->id, VAULT_ID_LEN), id);
     return json_pack("{s:s, s:I, s:s, s:s, s:o, s:I, s:b, s:s}", "name", vault->name, "slot",
                      (json_int_t)vault->slot, "id", id, "protection",
-                     vault->protection == PROTECTION_HSM ? "hsm" : "software", "created",
-                     admin_json_time(vault->created), "retention", (json_int_t)vault->retention,
-                     "purge-protection", (int)vault->purge_protection, "default-user",
-                     vault->default_user);
+                     protection_name(vault->protection), "created", admin_json_time(vault->created),
+                     "retention", (json_int_t)vault->retention, "purge-protection",
+                     (int)vault->purge_protection, "default-user", vault->default_user);
+}
+
+/* What new keys are protected by, where nothing else is said; untouched where the member is absent.
+ */
+static CK_RV read_protection(struct admin *a, enum protection *protection)
+{
+    const char *name = admin_text(a, "protection");
+
+    if (name == NULL || protection_parse(bytes_from_str(name), protection) == CKR_OK)
+        return CKR_OK;
+    return fail(CKR_ARGUMENTS_BAD, "%s", fail_reason());
 }
 
 /* ---- vault.create ---- */
@@ -34,8 +44,8 @@ struct creation {
 
 static CK_RV read_spec(struct admin *a, struct vault_spec *spec)
 {
-    const char *protection = admin_text(a, "protection");
     const char *retention = admin_text(a, "retention");
+    CK_RV rv;
 
     spec->name = admin_text(a, "vault");
     spec->purge_protection = admin_bool(a, "purge-protection", true);
@@ -45,13 +55,10 @@ static CK_RV read_spec(struct admin *a, struct vault_spec *spec)
                     "\"%.64s\" is no name for a vault: use 1 to %d of A-Z a-z 0-9 . _ - and begin "
                     "with a letter, a digit or _",
                     spec->name, VAULT_NAME_MAX);
-    if (protection != NULL && strcmp(protection, "software") == 0)
-        return fail(CKR_ARGUMENTS_BAD,
-                    "protection software is not in this version yet: keys are kept in the HSM");
-    if (protection != NULL && strcmp(protection, "hsm") != 0)
-        return fail(CKR_ARGUMENTS_BAD, "protection \"%.64s\" is unknown: it is hsm or software",
-                    protection);
-    return retention != NULL ? admin_parse_duration(retention, &spec->retention) : CKR_OK;
+    rv = read_protection(a, &spec->protection);
+    if (rv == CKR_OK && retention != NULL)
+        rv = admin_parse_duration(retention, &spec->retention);
+    return rv;
 }
 
 static CK_RV read_users(struct admin *a, struct creation *c)
@@ -182,6 +189,21 @@ static CK_RV vault_show_verb(struct admin *a)
     return rv == CKR_OK ? put_counts(a) : rv;
 }
 
+/* ---- vault.update ---- */
+
+/* For keys made from now on: those that are there stay where they are. */
+static CK_RV vault_update_verb(struct admin *a)
+{
+    struct vault_info *vault = &a->run.vault;
+    CK_RV rv = read_protection(a, &vault->protection);
+
+    if (rv == CKR_OK)
+        rv = vault_update(run_store(&a->run), vault, NULL);
+    if (rv == CKR_OK)
+        rv = vault_get(run_store(&a->run), vault->name, vault);
+    return rv == CKR_OK ? admin_put(a->answer, "vault", vault_json(vault)) : rv;
+}
+
 /* ---- status ---- */
 
 static CK_RV put_hsm(struct admin *a)
@@ -303,6 +325,8 @@ static const struct admin_member create_members[] = {
     {"purge-protection", MEMBER_BOOL, false},
     {0},
 };
+static const struct admin_member update_members[] = {
+    {"vault", MEMBER_TEXT, true}, {"protection", MEMBER_TEXT, true}, {0}};
 static const struct admin_member vault_members[] = {{"vault", MEMBER_TEXT, true}, {0}};
 static const struct admin_member status_members[] = {{"check", MEMBER_BOOL, false}, {0}};
 static const struct admin_member no_members[] = {{0}};
@@ -313,6 +337,8 @@ static const struct admin_verb verbs[] = {
      vault_create_verb},
     {"vault.list", ACTION_LIST_VAULT, 0, no_members, vault_list_verb},
     {"vault.show", ACTION_LIST_VAULT, ADMIN_VAULT, vault_members, vault_show_verb},
+    {"vault.update", ACTION_UPDATE_VAULT, ADMIN_VAULT | ADMIN_CHANGES, update_members,
+     vault_update_verb},
 };
 
 const struct admin_chapter admin_vault_chapter = {verbs, sizeof(verbs) / sizeof(*verbs)};

@@ -64,9 +64,11 @@ struct session {
     struct search *search;          /* guarded by lock */
 };
 
-/* An object in use: decoded once, shared by count, never changed. */
+/* An object in use: decoded once, shared by count, never changed; but for a software key, which is
+ * made ready at its first use (handles.h: held_key). */
 struct held {
     struct object object;
+    _Atomic(struct hsm_ready *) ready; /* owned; NULL: not used yet, or no software key */
     atomic_uint refs;
     CK_SESSION_HANDLE session; /* the session that owns a session object; 0: token object */
 };

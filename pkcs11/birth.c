@@ -31,6 +31,53 @@ static CK_RV set_dates(enum object_kind kind, struct object *object)
     return ((unsigned)kind & KINDS_KEY) != 0 ? template_dates(object) : CKR_OK;
 }
 
+/* ---- protection ---- */
+
+static CK_RV fail_extractable(const struct run *run)
+{
+    return fail(CKR_ATTRIBUTE_VALUE_INVALID,
+                "keys protected by the HSM never leave it: set CKA_EXTRACTABLE false, or ask for a "
+                "software key with CKA_KEYWARD_PROTECTION \"software\" (--protection software; the "
+                "default of vault %s is hsm)",
+                run->vault.name);
+}
+
+/*
+ * What an HSM key may be asked for. pkcs11-tool asks for secret keys with CKA_SENSITIVE false and
+ * CKA_EXTRACTABLE false: that asks for no value to come out (either alone keeps it in, footnote 7),
+ * so it is kept as asked. CKA_SENSITIVE false alone is not.
+ */
+static CK_RV check_hsm_residence(const struct run *run, const CK_ATTRIBUTE *template,
+                                 CK_ULONG count, const struct object *key)
+{
+    if (attrs_true(&key->attrs, CKA_EXTRACTABLE))
+        return fail_extractable(run);
+    if (!attrs_true(&key->attrs, CKA_SENSITIVE) &&
+        template_get(template, count, CKA_EXTRACTABLE) == NULL)
+        return fail(CKR_ATTRIBUTE_VALUE_INVALID,
+                    "CKA_SENSITIVE false: keys protected by the HSM never leave it, give true");
+    return CKR_OK;
+}
+
+/* Chosen at birth: by the template, or by the vault's default. A view of the object from then on,
+ * not an attribute it carries. */
+static CK_RV set_protection(const struct run *run, const CK_ATTRIBUTE *template, CK_ULONG count,
+                            struct object *key)
+{
+    const CK_ATTRIBUTE *asked = attrs_get(&key->attrs, CKA_KEYWARD_PROTECTION);
+    CK_RV rv = CKR_OK;
+
+    key->protection = run->vault.protection;
+    if (asked != NULL)
+        rv = protection_parse(BYTES(asked->pValue, asked->ulValueLen), &key->protection);
+    attrs_remove(&key->attrs, CKA_KEYWARD_PROTECTION);
+    if (rv == CKR_OK && key->protection == PROTECTION_HSM)
+        rv = check_hsm_residence(run, template, count, key);
+    return rv;
+}
+
+/* ---- beginning ---- */
+
 CK_RV birth_begin(struct run *run, CK_OBJECT_CLASS cls, CK_KEY_TYPE key_type, enum template_use use,
                   const CK_ATTRIBUTE *template, CK_ULONG count, struct object *ret)
 {
@@ -49,6 +96,8 @@ CK_RV birth_begin(struct run *run, CK_OBJECT_CLASS cls, CK_KEY_TYPE key_type, en
         rv = set_identity(run, cls, key_type, &object);
     if (rv == CKR_OK)
         rv = set_dates(kind, &object);
+    if (rv == CKR_OK && ((unsigned)kind & KINDS_SECURED) != 0)
+        rv = set_protection(run, template, count, &object);
     if (rv != CKR_OK) {
         object_release(&object);
         return rv;
@@ -136,6 +185,7 @@ CK_RV birth_store(struct run *run, struct object *const *objects, size_t count)
 
 CK_RV birth_handle(struct run *run, struct object *object, CK_OBJECT_HANDLE *ret)
 {
+    struct hsm *device = run_device(run, object);
     struct hsm_key key = object->hsm_key;
     bool has_key = object->has_hsm_key;
     CK_RV rv;
@@ -145,8 +195,46 @@ CK_RV birth_handle(struct run *run, struct object *object, CK_OBJECT_HANDLE *ret
                              attrs_true(&object->attrs, CKA_PRIVATE), ret);
     rv = handles_session(run->app, run->session, object, ret);
     if (rv != CKR_OK && has_key)
-        fail_unheeded(hsm_destroy(run_hsm(run), &key)); /* it ends with its session anyway */
+        fail_unheeded(hsm_destroy(device, &key)); /* it ends with its session anyway */
     return rv;
+}
+
+/* ---- on the device ---- */
+
+static bool any_true(const struct object *object, const CK_ATTRIBUTE_TYPE *types, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (attrs_true(&object->attrs, types[i]))
+            return true;
+    return false;
+}
+
+/* The HSM's key may do what the object may do now: rights only fall afterwards, and the object's
+ * flags are asked on every use. */
+void birth_spec(struct object *key, struct hsm_key_spec *spec)
+{
+    static const CK_ATTRIBUTE_TYPE signs[] = {CKA_SIGN, CKA_VERIFY};
+    static const CK_ATTRIBUTE_TYPE crypts[] = {CKA_DECRYPT, CKA_ENCRYPT, CKA_UNWRAP, CKA_WRAP};
+
+    memcpy(spec->key.id, key->id, HSM_ID_LEN);
+    spec->key.kind = key->cls == CKO_PRIVATE_KEY ? HSM_KEY_PRIVATE : HSM_KEY_SECRET;
+    spec->key.type = attrs_ulong(&key->attrs, CKA_KEY_TYPE, CK_UNAVAILABLE_INFORMATION);
+    spec->session = !birth_is_token(key);
+    spec->sign = any_true(key, signs, sizeof(signs) / sizeof(*signs));
+    spec->decrypt = any_true(key, crypts, sizeof(crypts) / sizeof(*crypts));
+    key->has_hsm_key = true;
+    key->hsm_key = spec->key;
+}
+
+/* A key that stays all the same is found by its id, which the intent's record has. */
+CK_RV birth_undo(struct run *run, const struct object *key, CK_RV rv)
+{
+    char reason[FAIL_REASON_MAX];
+
+    memcpy(reason, fail_reason(), strlen(fail_reason()) + 1);
+    if (key->has_hsm_key)
+        fail_unheeded(hsm_destroy(run_device(run, key), &key->hsm_key));
+    return fail(rv, "%s", reason);
 }
 
 /* ---- public halves ---- */

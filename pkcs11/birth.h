@@ -9,8 +9,9 @@
 #include "pkcs11/template.h"
 
 /*
- * Starts an object of this kind from a scanned template: rules applied, id drawn, class, key type
- * and dates set. The object's contents are the caller's; nothing is left on failure.
+ * Starts an object of this kind from a scanned template: rules applied, id drawn, class, key type,
+ * dates and, of private and secret keys, protection set. The object's contents are the caller's;
+ * nothing is left on failure.
  */
 MUST_CHECK CK_RV birth_begin(struct run *run, CK_OBJECT_CLASS cls, CK_KEY_TYPE key_type,
                              enum template_use use, const CK_ATTRIBUTE *template, CK_ULONG count,
@@ -31,6 +32,15 @@ MUST_CHECK CK_RV birth_store(struct run *run, struct object *const *objects, siz
 /* The caller's handle of an object that is stored, or that the session keeps from now on (then its
  * contents are taken, and on failure its HSM key is destroyed). */
 MUST_CHECK CK_RV birth_handle(struct run *run, struct object *object, CK_OBJECT_HANDLE *ret);
+
+/*
+ * What the device is told of a private or secret key that is about to be: id, kind, type, place and
+ * rights; sizes are the caller's to add. The object names the key from now on.
+ */
+void birth_spec(struct object *key, struct hsm_key_spec *spec);
+
+/* Destroys the key on the device after a failure whose reason stays the one to tell. Returns rv. */
+CK_RV birth_undo(struct run *run, const struct object *key, CK_RV rv);
 
 /* The attributes of a public key out of its SubjectPublicKeyInfo, set on the public and on the
  * private half alike. */

@@ -175,6 +175,11 @@ static inline struct hsm *run_hsm(const struct run *run)
 {
     return engine_hsm(run->app->engine);
 }
+/* The device that a private or secret key is on, or is used with. */
+static inline struct hsm *run_device(const struct run *run, const struct object *object)
+{
+    return engine_device(run->app->engine, object->protection);
+}
 static inline struct store *run_store(const struct run *run)
 {
     return engine_store(run->app->engine);

@@ -3,6 +3,7 @@
 
 #include "base/names.h"
 #include "pkcs11/birth.h"
+#include "pkcs11/import.h"
 
 #include <string.h>
 
@@ -127,6 +128,12 @@ static CK_RV fill_certificate(struct run *run, struct object *object)
 
 /* ---- the classes ---- */
 
+static CK_RV fill_key(struct run *run, struct object *object)
+{
+    (void)run;
+    return import_origin(object);
+}
+
 static CK_RV fill_nothing(struct run *run, struct object *object)
 {
     (void)run;
@@ -137,14 +144,17 @@ static CK_RV fill_nothing(struct run *run, struct object *object)
 struct class_row {
     CK_OBJECT_CLASS cls;
     bool has_key_type;
+    bool secured; /* has a value to keep: import.h */
     enum action action;
     CK_RV (*fill)(struct run *run, struct object *object);
 };
 
 static const struct class_row classes[] = {
-    {CKO_PUBLIC_KEY, true, ACTION_IMPORT, fill_public},
-    {CKO_CERTIFICATE, false, ACTION_IMPORT, fill_certificate},
-    {CKO_DATA, false, ACTION_SET_SECRET, fill_nothing},
+    {CKO_PUBLIC_KEY, true, false, ACTION_IMPORT, fill_public},
+    {CKO_PRIVATE_KEY, true, true, ACTION_IMPORT, fill_key},
+    {CKO_SECRET_KEY, true, true, ACTION_IMPORT, fill_key},
+    {CKO_CERTIFICATE, false, false, ACTION_IMPORT, fill_certificate},
+    {CKO_DATA, false, false, ACTION_SET_SECRET, fill_nothing},
 };
 
 static const struct class_row *find_class(CK_OBJECT_CLASS cls)
@@ -161,12 +171,8 @@ static CK_RV fail_class(const CK_ATTRIBUTE *template, CK_ULONG count)
 
     if (template_get(template, count, CKA_CLASS) == NULL)
         return fail(CKR_TEMPLATE_INCOMPLETE, "the template has no CKA_CLASS: add it");
-    if (cls == CKO_PRIVATE_KEY || cls == CKO_SECRET_KEY)
-        return fail(CKR_ATTRIBUTE_VALUE_INVALID,
-                    "import of private and secret keys is not available yet: generate the key");
     return fail(CKR_ATTRIBUTE_VALUE_INVALID,
-                "objects of class 0x%lx are not kept: only public keys, certificates and data are",
-                cls);
+                "objects of class 0x%lx are not kept: keys, certificates and data are", cls);
 }
 
 static CK_RV find_key_type(const struct class_row *row, const CK_ATTRIBUTE *template,
@@ -179,8 +185,8 @@ static CK_RV find_key_type(const struct class_row *row, const CK_ATTRIBUTE *temp
         return fail(CKR_TEMPLATE_INCOMPLETE, "the template has no CKA_KEY_TYPE: add it");
     *ret = template_ulong(template, count, CKA_KEY_TYPE, CK_UNAVAILABLE_INFORMATION);
     if (kind_of(row->cls, *ret) == KIND_NONE)
-        return fail(CKR_ATTRIBUTE_VALUE_INVALID,
-                    "public keys of type 0x%lx are not kept: only RSA and EC are", *ret);
+        return fail(CKR_ATTRIBUTE_VALUE_INVALID, "keys of class 0x%lx and type 0x%lx are not kept",
+                    row->cls, *ret);
     return CKR_OK;
 }
 
@@ -196,6 +202,8 @@ static CK_RV fill(struct run *run, const struct class_row *row, const CK_ATTRIBU
         rv = birth_check_place(run, object);
     if (rv == CKR_OK)
         rv = row->fill(run, object);
+    if (rv == CKR_OK && row->secured)
+        rv = import_value(run, template, count, object);
     return rv;
 }
 
@@ -208,11 +216,15 @@ static CK_RV bring_in(struct run *run, const struct class_row *row, struct objec
         rv = gate_ask(run, &ask);
     if (rv == CKR_OK)
         rv = gate_intent(run);
-    if (rv == CKR_OK)
-        rv = birth_store(run, &object, 1);
-    if (rv == CKR_OK)
-        gate_object(run, object);
-    return rv;
+    if (rv == CKR_OK && row->secured)
+        rv = import_key(run, object);
+    if (rv != CKR_OK)
+        return rv;
+    rv = birth_store(run, &object, 1);
+    if (rv != CKR_OK)
+        return birth_undo(run, object, rv);
+    gate_object(run, object);
+    return CKR_OK;
 }
 
 CK_RV create_object(struct run *run, const CK_ATTRIBUTE *template, CK_ULONG count,

@@ -1,6 +1,6 @@
 /*
- * Bringing objects in: public keys, X.509 certificates and data, for C_CreateObject and the
- * administrative verbs alike. Secret and private keys can not be brought in yet.
+ * Bringing objects in: keys, X.509 certificates and data, for C_CreateObject and the administrative
+ * verbs alike.
  */
 #ifndef KEYWARD_PKCS11_CREATE_H
 #define KEYWARD_PKCS11_CREATE_H
@@ -9,9 +9,10 @@
 
 /*
  * Template checked and completed, fields filled from what is inside (a certificate's subject,
- * issuer, serial number and dates; a public key's SubjectPublicKeyInfo), gate asked (import; for
- * data setSecret), intent recorded, token object stored. The object is the caller's; a session
- * object becomes one by birth_handle(). run->session may be NULL: token objects only.
+ * issuer, serial number and dates; a key's SubjectPublicKeyInfo or check value), gate asked
+ * (import; for data setSecret), intent recorded, a private or secret key put on its device, token
+ * object stored. The object is the caller's; a session object becomes one by birth_handle().
+ * run->session may be NULL: token objects only.
  */
 MUST_CHECK CK_RV create_object(struct run *run, const CK_ATTRIBUTE *template, CK_ULONG count,
                                struct object *ret);

@@ -263,6 +263,11 @@ struct hsm *engine_software(struct engine *engine)
     return engine->software;
 }
 
+struct hsm *engine_device(struct engine *engine, enum protection protection)
+{
+    return protection == PROTECTION_SOFTWARE ? engine_software(engine) : engine->hsm;
+}
+
 struct local *engine_local(struct engine *engine)
 {
     return engine->local;

@@ -65,6 +65,8 @@ void engine_go_on(struct engine *engine);
 /* Valid after engine_wake(). Borrowed. */
 struct hsm *engine_hsm(struct engine *engine);
 struct hsm *engine_software(struct engine *engine); /* the device of software-protected keys */
+/* The device of keys with this protection. */
+struct hsm *engine_device(struct engine *engine, enum protection protection);
 struct local *engine_local(struct engine *engine);
 struct store *engine_store(struct engine *engine);
 struct trail *engine_trail(struct engine *engine);

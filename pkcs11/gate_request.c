@@ -3,6 +3,7 @@
  * or home), in which circumstances. Everything is put together on the stack and borrowed; the
  * policy allocates nothing either.
  */
+#include "base/curve.h"
 #include "pkcs11/gate_int.h"
 #include "pkcs11/handles.h"
 
@@ -86,6 +87,8 @@ static const struct {
 } type_table[] = {
     {CKK_RSA, "rsa"},
     {CKK_EC, "ec"},
+    {CKK_EC_EDWARDS, "ec-edwards"},
+    {CKK_EC_MONTGOMERY, "ec-montgomery"},
     {CKK_EC_EDWARDS, "ed25519"},
     {CKK_AES, "aes"},
     {CKK_GENERIC_SECRET, "hmac"},
@@ -110,28 +113,19 @@ static const char *type_word(const struct object *object)
     return "other";
 }
 
-/* Bits of the field of a named curve, by its OID's DER. */
-static const struct {
-    struct bytes params;
-    int64_t bits;
-} curves[] = {
-    {BYTES_LIT("\x06\x08\x2a\x86\x48\xce\x3d\x03\x01\x07"), 256},
-    {BYTES_LIT("\x06\x05\x2b\x81\x04\x00\x22"), 384},
-    {BYTES_LIT("\x06\x05\x2b\x81\x04\x00\x23"), 521},
-};
-
 static int64_t size_of(const struct object *object)
 {
-    struct bytes params = attrs_bytes(&object->attrs, CKA_EC_PARAMS);
+    const struct curve *curve =
+        curve_find(attrs_ulong(&object->attrs, CKA_KEY_TYPE, CK_UNAVAILABLE_INFORMATION),
+                   attrs_bytes(&object->attrs, CKA_EC_PARAMS));
     CK_ULONG bits = attrs_ulong(&object->attrs, CKA_MODULUS_BITS, 0);
 
     if (bits == 0)
         bits = attrs_bytes(&object->attrs, CKA_MODULUS).len * 8;
     if (bits == 0)
         bits = attrs_ulong(&object->attrs, CKA_VALUE_LEN, 0) * 8;
-    for (size_t i = 0; bits == 0 && i < sizeof(curves) / sizeof(*curves); i++)
-        if (bytes_equal(curves[i].params, params))
-            return curves[i].bits;
+    if (bits == 0 && curve != NULL)
+        bits = curve->bits;
     return (int64_t)bits;
 }
 

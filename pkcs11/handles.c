@@ -14,6 +14,7 @@
 #include <string.h>
 
 #define HANDLES_MAX (1U << 26)
+#define KEPT_MAX    1024U /* token objects kept as read: each may be a key in locked memory */
 #define ERA_SHIFT   32
 
 _Static_assert(sizeof(CK_OBJECT_HANDLE) == 8, "a handle holds a row's number and an era");
@@ -36,7 +37,9 @@ struct handles {
     uint32_t *index; /* row + 1, 0: free; a power of two, at most half full */
     size_t index_cap;
     uint32_t
-        newest; /* session objects, linked by row.next: they are looked through in every search */
+        newest;  /* session objects, linked by row.next: they are looked through in every search */
+    size_t kept; /* rows of token objects with held */
+    size_t hand; /* the row that is looked at next when one must go */
 };
 
 struct handles *handles_new(void)
@@ -48,8 +51,40 @@ void held_release(struct held *held)
 {
     if (held == NULL || atomic_fetch_sub(&held->refs, 1) != 1)
         return;
+    hsm_ready_free(atomic_load(&held->ready));
     object_release(&held->object);
     free(held);
+}
+
+static CK_RV make_ready(struct run *run, const struct held *held, struct hsm_ready **ret)
+{
+    const struct object *object = &held->object;
+
+    if (object->material == NULL)
+        return fail_internal("a software key is held with its material");
+    return hsm_make_ready(run_device(run, object), &object->hsm_key, secret_bytes(object->material),
+                          ret);
+}
+
+/* Two threads may both make it ready: the slower one's is dropped. */
+CK_RV held_key(struct run *run, struct held *held, struct hsm_key *ret)
+{
+    struct hsm_ready *ready = atomic_load(&held->ready);
+    struct hsm_ready *mine = NULL;
+    CK_RV rv = CKR_OK;
+
+    if (held->object.protection == PROTECTION_SOFTWARE && ready == NULL) {
+        rv = make_ready(run, held, &mine);
+        if (rv == CKR_OK && atomic_compare_exchange_strong(&held->ready, &ready, mine))
+            ready = mine;
+        else
+            hsm_ready_free(mine);
+    }
+    if (rv != CKR_OK)
+        return rv;
+    *ret = held->object.hsm_key;
+    ret->ready = ready;
+    return CKR_OK;
 }
 
 void handles_free(struct handles *handles)
@@ -72,6 +107,7 @@ static struct held *held_new(struct object *object, CK_SESSION_HANDLE session)
     held->object = *object;
     *object = (struct object){0};
     atomic_init(&held->refs, 1);
+    atomic_init(&held->ready, NULL);
     held->session = session;
     return held;
 }
@@ -257,19 +293,57 @@ static CK_RV look_up(struct run *run, CK_OBJECT_HANDLE handle, uint64_t generati
     return rv == CKR_OK ? CKR_OK : fail_handle();
 }
 
-/* Keeps a freshly read token object in the table. */
+/* With app->lock held. */
+static void forget(struct handles *h, struct row *row)
+{
+    if (row->held != NULL)
+        h->kept--;
+    held_release(TAKE(row->held));
+}
+
+/* With app->lock held: what was read longest ago goes first, roughly. The row just read stays. */
+static void evict(struct handles *h, const struct row *but)
+{
+    while (h->kept > KEPT_MAX) {
+        struct row *row = &h->rows[h->hand];
+
+        if (!row->session && row != but)
+            forget(h, row);
+        h->hand = (h->hand + 1) % h->count;
+    }
+}
+
+/* With app->lock held. */
+static void keep(struct handles *h, struct row *row, struct held *held)
+{
+    forget(h, row);
+    row->held = held;
+    atomic_fetch_add(&held->refs, 1);
+    h->kept++;
+    evict(h, row);
+}
+
+/*
+ * Keeps a freshly read token object in the table; *held is exchanged for what is there where that
+ * is the very same record, so that a software key stays ready whatever else is written in the
+ * store.
+ */
 static void remember(struct run *run, CK_OBJECT_HANDLE handle, uint64_t generation,
-                     struct held *held)
+                     struct held **held)
 {
     struct row *row;
 
     (void)pthread_mutex_lock(&run->app->lock);
     row = row_find(run->app, handle);
     if (row != NULL && !row->session) {
-        held_release(row->held);
-        row->held = held;
+        if (row->held != NULL && row->held->object.generation == (*held)->object.generation) {
+            held_release(*held);
+            *held = row->held;
+            atomic_fetch_add(&row->held->refs, 1);
+        } else {
+            keep(run->app->handles, row, *held);
+        }
         row->generation = generation;
-        atomic_fetch_add(&held->refs, 1);
     }
     (void)pthread_mutex_unlock(&run->app->lock);
 }
@@ -300,7 +374,7 @@ CK_RV handles_get(struct run *run, CK_OBJECT_HANDLE handle, struct held **ret)
         object_release(&object);
         return fail_memory();
     }
-    remember(run, handle, generation, held);
+    remember(run, handle, generation, &held);
     *ret = held;
     return CKR_OK;
 }
@@ -330,13 +404,15 @@ CK_RV handles_session_replace(struct app *app, CK_OBJECT_HANDLE handle, struct o
     return held != NULL ? CKR_OK : fail_memory();
 }
 
-/* The HSM's half of a session key goes with the object; when the HSM is gone, so is the key. */
+/* The HSM's half of a session key goes with the object; when the HSM is gone, so is the key. A
+ * software key ends with the last reference. */
 static void end_session_object(struct app *app, struct held *held)
 {
     if (held == NULL)
         return;
     if (held->object.has_hsm_key)
-        fail_unheeded(hsm_destroy(engine_hsm(app->engine), &held->object.hsm_key));
+        fail_unheeded(hsm_destroy(engine_device(app->engine, held->object.protection),
+                                  &held->object.hsm_key));
     held_release(held);
 }
 
@@ -398,7 +474,7 @@ void handles_logged_out(struct app *app, CK_SLOT_ID slot)
         struct row *row = &app->handles->rows[i];
 
         if (row->is_private && row->slot == slot) {
-            held_release(TAKE(row->held));
+            forget(app->handles, row);
             row->era++;
         }
     }

@@ -45,6 +45,13 @@ void handles_each_session(struct app *app, CK_SLOT_ID slot,
                                        const struct object *object),
                           void *ctx);
 
+/*
+ * The private or secret key behind an object, as run_device() takes it. A software key is made
+ * ready at its first use and stays so as long as the object is held: it is wiped with the last
+ * reference. Borrowed from held.
+ */
+MUST_CHECK CK_RV held_key(struct run *run, struct held *held, struct hsm_key *ret);
+
 void held_release(struct held *held); /* NULL is fine */
 
 #include "base/scope.h"

@@ -1,14 +1,17 @@
 /*
  * Generating keys: see keys.h. The order is what keeps a failure from leaving anything behind:
- * templates, sizes, gate and intent first, then the key in the HSM, then the objects in one
+ * templates, sizes, gate and intent first, then the key on its device, then the objects in one
  * transaction; when that fails the key in the HSM is destroyed. A crash between the two leaves a
- * key in the HSM that no object names: its id is the object's id in the intent's record.
+ * key in the HSM that no object names: its id is the object's id in the intent's record. A software
+ * key is nowhere but in its object.
  */
 #include "pkcs11/keys.h"
 
+#include "base/curve.h"
 #include "base/mech.h"
 #include "base/names.h"
 #include "pkcs11/birth.h"
+#include "pkcs11/check_value.h"
 #include "pkcs11/roles.h"
 
 #include <string.h>
@@ -40,7 +43,7 @@ static CK_RV check_mechanism(struct birth *b, bool pair)
                     "%s does not generate %s: see C_GetMechanismList for those that do",
                     name_of_mechanism(b->mechanism->mechanism, name),
                     pair ? "key pairs" : "secret keys");
-    if (b->row->legacy || !hsm_offers(run_hsm(b->run), b->row->type, needs))
+    if (b->row->legacy)
         return fail(CKR_MECHANISM_INVALID, "%s is not offered here: see C_GetMechanismList",
                     b->row->name);
     return mech_check_params(b->row, b->mechanism);
@@ -48,21 +51,18 @@ static CK_RV check_mechanism(struct birth *b, bool pair)
 
 /* ---- sizes ---- */
 
-/* Curves the HSM makes keys on, by their OIDs (SEC 2: P-256, P-384, P-521). */
-static const struct bytes curves[] = {
-    BYTES_LIT("\x06\x08\x2a\x86\x48\xce\x3d\x03\x01\x07"),
-    BYTES_LIT("\x06\x05\x2b\x81\x04\x00\x22"),
-    BYTES_LIT("\x06\x05\x2b\x81\x04\x00\x23"),
-};
-
-static CK_RV size_ec(struct birth *b)
+/* Whether the device makes keys on it is the device's to say. */
+static CK_RV size_curve(struct birth *b)
 {
-    b->spec.curve = attrs_bytes(&b->pair[1]->attrs, CKA_EC_PARAMS);
-    for (size_t i = 0; i < sizeof(curves) / sizeof(*curves); i++)
-        if (bytes_equal(curves[i], b->spec.curve))
-            return attrs_set(&b->pair[0]->attrs, CKA_EC_PARAMS, b->spec.curve);
-    return fail(CKR_CURVE_NOT_SUPPORTED,
-                "CKA_EC_PARAMS names none of P-256, P-384, P-521: give the OID of one of them");
+    struct bytes params = attrs_bytes(&b->pair[1]->attrs, CKA_EC_PARAMS);
+    const struct curve *curve = curve_find(b->row->key, params);
+
+    if (curve == NULL)
+        return fail(CKR_CURVE_NOT_SUPPORTED,
+                    "CKA_EC_PARAMS names no curve known here (P-256, P-384, P-521, ed25519, ...): "
+                    "give the OID of one");
+    b->spec.curve = curve->params;
+    return attrs_set(&b->pair[0]->attrs, CKA_EC_PARAMS, curve->params);
 }
 
 /* FIPS 186-5, A.1.1: odd, and between 2^16 and 2^256; 64 bits are enough for anybody's. */
@@ -121,10 +121,9 @@ static const struct {
     CK_KEY_TYPE type;
     CK_RV (*size)(struct birth *b);
 } sizes[] = {
-    {CKK_RSA, size_rsa},
-    {CKK_EC, size_ec},
-    {CKK_AES, size_aes},
-    {CKK_GENERIC_SECRET, size_generic},
+    {CKK_RSA, size_rsa},          {CKK_EC, size_curve},
+    {CKK_EC_EDWARDS, size_curve}, {CKK_EC_MONTGOMERY, size_curve},
+    {CKK_AES, size_aes},          {CKK_GENERIC_SECRET, size_generic},
 };
 
 static CK_RV check_size(struct birth *b)
@@ -137,20 +136,22 @@ static CK_RV check_size(struct birth *b)
 
 /* ---- the objects, before there is a key ---- */
 
-static CK_RV check_protection(struct birth *b)
+/* What the chosen device cannot make the other perhaps can. */
+static CK_RV check_device(const struct birth *b)
 {
-    struct object *key = b->pair[0];
-    const CK_ATTRIBUTE *asked = attrs_get(&key->attrs, CKA_KEYWARD_PROTECTION);
-    bool hsm = asked != NULL ? bytes_equal_str(BYTES(asked->pValue, asked->ulValueLen), "hsm")
-                             : b->run->vault.protection == PROTECTION_HSM;
+    const struct object *key = b->pair[0];
+    CK_FLAGS needs = b->count == 2 ? CKF_GENERATE_KEY_PAIR : CKF_GENERATE;
 
-    if (!hsm)
-        return fail(CKR_ATTRIBUTE_VALUE_INVALID,
-                    "only keys protected by the HSM can be made yet: set CKA_KEYWARD_PROTECTION "
-                    "to \"hsm\"");
-    attrs_remove(&key->attrs, CKA_KEYWARD_PROTECTION);
-    key->protection = PROTECTION_HSM;
-    return CKR_OK;
+    if (hsm_offers(run_device(b->run, key), b->row->type, needs))
+        return CKR_OK;
+    if (key->protection == PROTECTION_HSM &&
+        hsm_offers(engine_software(b->run->app->engine), b->row->type, needs))
+        return fail(CKR_MECHANISM_INVALID,
+                    "the HSM does not offer %s: ask for a software key with CKA_KEYWARD_PROTECTION "
+                    "\"software\" (--protection software)",
+                    b->row->name);
+    return fail(CKR_MECHANISM_INVALID, "%s is not offered for keys of protection %s", b->row->name,
+                protection_name(key->protection));
 }
 
 static CK_RV set_origin(struct object *object, CK_MECHANISM_TYPE mechanism)
@@ -182,32 +183,6 @@ static CK_RV begin_one(struct birth *b, CK_OBJECT_CLASS cls, const CK_ATTRIBUTE 
     return rv;
 }
 
-static bool any_true(const struct object *object, const CK_ATTRIBUTE_TYPE *types, size_t count)
-{
-    for (size_t i = 0; i < count; i++)
-        if (attrs_true(&object->attrs, types[i]))
-            return true;
-    return false;
-}
-
-/* The HSM's key may do what the object may do now: rights only fall afterwards, and the object's
- * flags are asked on every use. */
-static void spec_fill(struct birth *b)
-{
-    static const CK_ATTRIBUTE_TYPE signs[] = {CKA_SIGN, CKA_VERIFY};
-    static const CK_ATTRIBUTE_TYPE crypts[] = {CKA_DECRYPT, CKA_ENCRYPT, CKA_UNWRAP, CKA_WRAP};
-    struct object *key = b->pair[0];
-
-    memcpy(b->spec.key.id, key->id, HSM_ID_LEN);
-    b->spec.key.kind = b->count == 2 ? HSM_KEY_PRIVATE : HSM_KEY_SECRET;
-    b->spec.key.type = b->row->key;
-    b->spec.session = !birth_is_token(key);
-    b->spec.sign = any_true(key, signs, sizeof(signs) / sizeof(*signs));
-    b->spec.decrypt = any_true(key, crypts, sizeof(crypts) / sizeof(*crypts));
-    key->has_hsm_key = true;
-    key->hsm_key = b->spec.key;
-}
-
 /* ---- the key ---- */
 
 /* Asked for each half by its own name; the record is the private half's. */
@@ -226,7 +201,7 @@ static CK_RV ask_create(struct birth *b)
 
 static CK_RV fill_public(struct birth *b)
 {
-    for (size_t i = 0; b->count == 2 && i < b->count; i++) {
+    for (size_t i = 0; i < b->count; i++) {
         CK_RV rv = birth_public(b->run, buf_bytes(&b->spki), b->pair[i]);
 
         if (rv != CKR_OK)
@@ -235,25 +210,32 @@ static CK_RV fill_public(struct birth *b)
     return CKR_OK;
 }
 
+/* What only the key itself can say. */
+static CK_RV fill_key(struct birth *b)
+{
+    struct object *key = b->pair[0];
+
+    if (b->count == 2)
+        return fill_public(b);
+    return key->material != NULL ? check_value_set(b->run, key, secret_bytes(key->material))
+                                 : CKR_OK;
+}
+
 static CK_RV make(struct birth *b)
 {
+    struct object *key = b->pair[0];
     CK_RV rv = gate_intent(b->run);
 
     if (rv == CKR_OK)
-        rv = hsm_generate(run_hsm(b->run), &b->spec, b->count == 2 ? &b->spki : NULL, NULL);
+        rv = hsm_generate(run_device(b->run, key), &b->spec, b->count == 2 ? &b->spki : NULL,
+                          &key->material);
     if (rv != CKR_OK)
         return rv;
-    rv = fill_public(b);
+    rv = fill_key(b);
     if (rv == CKR_OK)
         rv = birth_store(b->run, b->pair, b->count);
-    if (rv != CKR_OK) {
-        char reason[FAIL_REASON_MAX];
-
-        /* The first failure is the one to tell of; a key that stays is found by its id. */
-        memcpy(reason, fail_reason(), strlen(fail_reason()) + 1);
-        fail_unheeded(hsm_destroy(run_hsm(b->run), &b->spec.key));
-        return fail(rv, "%s", reason);
-    }
+    if (rv != CKR_OK)
+        return birth_undo(b->run, key, rv);
     gate_object(b->run, b->pair[0]);
     return CKR_OK;
 }
@@ -272,7 +254,7 @@ static CK_RV generate(struct birth *b, const CK_ATTRIBUTE *public_template, CK_U
     if (rv == CKR_OK && pair)
         rv = role_settle_pair(&b->pair[1]->attrs, &b->pair[0]->attrs);
     if (rv == CKR_OK)
-        rv = check_protection(b);
+        rv = check_device(b);
     if (rv == CKR_OK)
         rv = check_size(b);
     if (rv == CKR_OK)
@@ -281,7 +263,7 @@ static CK_RV generate(struct birth *b, const CK_ATTRIBUTE *public_template, CK_U
         rv = ask_create(b);
     if (rv != CKR_OK)
         return rv;
-    spec_fill(b);
+    birth_spec(b->pair[0], &b->spec);
     return make(b);
 }
 

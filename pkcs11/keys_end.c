@@ -72,7 +72,7 @@ static CK_RV check_purge(const struct run *run, const struct object *object)
 }
 
 /* The HSM key first: a crash between leaves a record without a key, which can be purged again, and
- * not a key that no record names. */
+ * not a key that no record names. A software key goes with its record. */
 CK_RV keys_purge(struct run *run, const struct object *object)
 {
     CK_RV rv = ask_about(run, ACTION_PURGE, object);
@@ -82,7 +82,7 @@ CK_RV keys_purge(struct run *run, const struct object *object)
     if (rv == CKR_OK)
         rv = gate_intent(run);
     if (rv == CKR_OK && object->has_hsm_key)
-        rv = hsm_destroy(run_hsm(run), &object->hsm_key);
+        rv = hsm_destroy(run_device(run, object), &object->hsm_key);
     if (rv == CKR_OK)
         rv = object_purge(run_store(run), &run->vault, object->id);
     return rv;

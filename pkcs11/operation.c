@@ -55,6 +55,7 @@ void operation_free(struct operation *op)
     if (op == NULL)
         return;
     hsm_op_free(op->hsm);
+    held_release(op->begun);
     local_digest_free(op->digest);
     local_mac_free(op->mac);
     buf_release_secure(&op->gathered);

@@ -129,9 +129,9 @@ static CK_RV check_means(const struct run *run, const struct operation_kind_row 
         return CKR_OK;
     }
     if (!key->has_hsm_key)
-        return fail_internal("a private or secret key has a key in the HSM");
-    if (!hsm_offers(run_hsm(run), mech->type, row->flag))
-        return fail(CKR_MECHANISM_INVALID, "the HSM does not offer %s to %s", mech->name,
+        return fail_internal("a private or secret key has a key on its device");
+    if (!hsm_offers(run_device(run, key), mech->type, row->flag))
+        return fail(CKR_MECHANISM_INVALID, "the key's device does not offer %s to %s", mech->name,
                     row->name);
     return CKR_OK;
 }

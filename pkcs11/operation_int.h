@@ -86,6 +86,7 @@ struct operation {
     struct local_mac *mac;       /* sign, verify in parts: the record's digest of the data */
     struct local_digest *digest; /* way_digest, way_prehash in parts */
     struct hsm_op *hsm;          /* way_stream in parts */
+    struct held *begun;          /* the key that hsm works with, whatever becomes of it meanwhile */
     struct buf gathered;         /* way_gather in parts */
     struct buf staged;           /* STAGED: the result that did not fit */
     struct buf signature;        /* verify a given signature */

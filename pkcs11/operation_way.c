@@ -73,9 +73,14 @@ static CK_RV check_mac_len(const struct operation *op, struct bytes signature)
 static CK_RV use_hsm(struct run *run, const struct operation *op, struct bytes in,
                      struct bytes signature, struct buf *out)
 {
-    return hsm_code(op, hsm_run(run_hsm(run), operation_kind_row(op->kind)->use,
-                                &op->held->object.hsm_key, &op->mechanism.mechanism, in, signature,
-                                out));
+    struct hsm_key key;
+    CK_RV rv = held_key(run, op->held, &key);
+
+    if (rv != CKR_OK)
+        return rv;
+    return hsm_code(op,
+                    hsm_run(run_device(run, &op->held->object), operation_kind_row(op->kind)->use,
+                            &key, &op->mechanism.mechanism, in, signature, out));
 }
 
 static CK_RV use_key(struct run *run, const struct operation *op, struct bytes in,
@@ -181,8 +186,17 @@ static CK_RV final_gather(struct run *run, struct operation *op, struct bytes si
 
 static CK_RV begin_stream(struct run *run, struct operation *op)
 {
-    return hsm_code(op, hsm_begin(run_hsm(run), operation_kind_row(op->kind)->use,
-                                  &op->held->object.hsm_key, &op->mechanism.mechanism, &op->hsm));
+    struct hsm_key key;
+    CK_RV rv = held_key(run, op->held, &key);
+
+    if (rv != CKR_OK)
+        return rv;
+    held_release(op->begun);
+    op->begun = op->held;
+    atomic_fetch_add(&op->begun->refs, 1);
+    return hsm_code(op,
+                    hsm_begin(run_device(run, &op->held->object), operation_kind_row(op->kind)->use,
+                              &key, &op->mechanism.mechanism, &op->hsm));
 }
 
 static CK_RV update_stream(struct operation *op, struct bytes in, struct buf *out)

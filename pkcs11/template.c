@@ -65,27 +65,6 @@ static CK_RV check_given(const struct attr_rule *rule, enum template_use use,
     return CKR_OK;
 }
 
-/*
- * Keys live in the HSM, sensitive and never extractable. pkcs11-tool asks for secret keys with
- * CKA_SENSITIVE false and CKA_EXTRACTABLE false: that asks for no value to come out (either alone
- * keeps it in, footnote 7), so it is kept as asked. CKA_SENSITIVE false alone is not.
- */
-static CK_RV check_residence(enum object_kind kind, const CK_ATTRIBUTE *template, CK_ULONG count)
-{
-    const CK_ATTRIBUTE *sensitive = template_get(template, count, CKA_SENSITIVE);
-    const CK_ATTRIBUTE *extractable = template_get(template, count, CKA_EXTRACTABLE);
-
-    if (((unsigned)kind & KINDS_SECURED) == 0)
-        return CKR_OK;
-    if (is_true(extractable))
-        return fail(CKR_ATTRIBUTE_VALUE_INVALID,
-                    "CKA_EXTRACTABLE true: keys of this vault never leave the HSM, give false");
-    if (sensitive != NULL && !is_true(sensitive) && extractable == NULL)
-        return fail(CKR_ATTRIBUTE_VALUE_INVALID,
-                    "CKA_SENSITIVE false: keys of this vault never leave the HSM, give true");
-    return CKR_OK;
-}
-
 /* 2.40 base, 4.9: a key that asks for a login each time is not one that is there without any. */
 static CK_RV check_authenticate(const struct attrs *attrs)
 {
@@ -168,10 +147,8 @@ CK_RV template_complete(enum object_kind kind, enum template_use use, const CK_A
                         CK_ULONG count, struct attrs *ret)
 {
     struct attrs attrs = ATTRS_INIT;
-    CK_RV rv = check_residence(kind, template, count);
+    CK_RV rv = set_given(&attrs, kind, use, template, count);
 
-    if (rv == CKR_OK)
-        rv = set_given(&attrs, kind, use, template, count);
     if (rv == CKR_OK)
         rv = set_absent(&attrs, kind, use, template, count);
     if (rv == CKR_OK)

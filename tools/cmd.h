@@ -13,6 +13,7 @@ int cmd_doctor(const struct invocation *inv);
 int cmd_vault_create(const struct invocation *inv);
 int cmd_vault_list(const struct invocation *inv);
 int cmd_vault_show(const struct invocation *inv);
+int cmd_vault_update(const struct invocation *inv);
 /* cmd_user.c */
 int cmd_user_add(const struct invocation *inv);
 int cmd_user_list(const struct invocation *inv);

@@ -115,7 +115,7 @@ int cmd_key_create(const struct invocation *inv)
     if (option(inv, "--type") == NULL)
         return tool_fail(TOOL_USAGE, inv->command->name,
                          "--type is missing: rsa:2048 rsa:3072 rsa:4096 ec:P-256 ec:P-384 ec:P-521 "
-                         "aes:128 aes:256 hmac:256");
+                         "ed25519 x25519 aes:128 aes:256 hmac:256");
     request = request_of("key.create", &object);
     if (request == NULL)
         return fail_bytes(inv, "VAULT/NAME");
@@ -175,10 +175,11 @@ static json_t *fold_pairs(const json_t *keys)
 
 static void print_list(const struct invocation *inv, const json_t *answer)
 {
-    static const struct print_column columns[] = {
-        {"NAME", "name"},       {"VERSION", "version"}, {"TYPE", "type"},
-        {"SIZE", "size"},       {"KIND", "class"},      {"STATE", "state"},
-        {"EXPIRES", "expires"}, {"USE", "use"},         {NULL, NULL}};
+    static const struct print_column columns[] = {{"NAME", "name"},   {"VERSION", "version"},
+                                                  {"TYPE", "type"},   {"SIZE", "size"},
+                                                  {"KIND", "class"},  {"PROTECTION", "protection"},
+                                                  {"STATE", "state"}, {"EXPIRES", "expires"},
+                                                  {"USE", "use"},     {NULL, NULL}};
     json_t *rows;
 
     if (option(inv, "--json") != NULL) {
@@ -255,7 +256,7 @@ int cmd_key_recover(const struct invocation *inv)
 static void print_purged(const struct invocation *inv, const json_t *answer)
 {
     (void)answer;
-    (void)printf("key %s is gone for good, out of the HSM too\n", inv->args[0]);
+    (void)printf("key %s is gone for good\n", inv->args[0]);
 }
 
 int cmd_key_purge(const struct invocation *inv)

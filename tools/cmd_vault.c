@@ -107,3 +107,22 @@ int cmd_vault_show(const struct invocation *inv)
                      json_pack("{s:s, s:s}", "verb", "vault.show", "vault", inv->args[0]),
                      print_vault);
 }
+
+static void print_updated(const struct invocation *inv, const json_t *answer)
+{
+    const json_t *vault = json_object_get(answer, "vault");
+
+    (void)printf("vault %s: new keys have protection %s\n", inv->args[0],
+                 json_string_value(json_object_get(vault, "protection")));
+}
+
+int cmd_vault_update(const struct invocation *inv)
+{
+    if (option(inv, "--protection") == NULL)
+        return tool_fail(TOOL_USAGE, inv->command->name,
+                         "--protection is missing: hsm or software");
+    return client_do(inv, NULL,
+                     json_pack("{s:s, s:s, s:s}", "verb", "vault.update", "vault", inv->args[0],
+                               "protection", option(inv, "--protection")),
+                     print_updated);
+}

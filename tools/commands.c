@@ -15,6 +15,8 @@ const struct command commands[] = {
      cmd_vault_create, "make a vault, and its first user"},
     {"vault list", "", 0, 0, "--json", cmd_vault_list, "list vaults"},
     {"vault show", "NAME", 1, 1, "--json", cmd_vault_show, "show one vault"},
+    {"vault update", "NAME", 1, 1, "--protection", cmd_vault_update,
+     "choose what new keys of a vault are protected by"},
     {"user add", "VAULT/NAME", 1, 1, "--pin-file --role", cmd_user_add,
      "add a user to a vault; --role may be given again"},
     {"user list", "VAULT", 1, 1, "--json", cmd_user_list, "list a vault's users"},
@@ -23,7 +25,7 @@ const struct command commands[] = {
     {"user remove", "VAULT/NAME", 1, 1, "", cmd_user_remove, "remove a user and its roles"},
     {"key create", "OBJECT", 1, 1,
      "--type --protection --use --not-before --expires --mechanisms --json " LOGIN, cmd_key_create,
-     "make a key, or a key pair, in the HSM"},
+     "make a key, or a key pair"},
     {"key list", "VAULT", 1, 1, "--deleted --json " LOGIN, cmd_key_list,
      "list the keys that you may see"},
     {"key show", "OBJECT", 1, 1, "--deleted --json " LOGIN, cmd_key_show, "show a key"},
@@ -54,14 +56,12 @@ size_t command_count(void)
 }
 
 static const char *const later[] = {
-    "vault update",       "vault delete", "vault recover",
-    "vault purge",        "vault rekey",  "user bind",
-    "key update",         "key enable",   "key disable",
-    "key rotate",         "key rotation", "key import",
-    "key import-wrapped", "key adopt",    "key backup",
-    "key restore",        "secret",       "cert",
-    "policy who-can",     "policy diff",  "log follow",
-    "log prove",          "log export",   "metrics",
+    "vault delete", "vault recover",  "vault purge", "vault rekey",
+    "user bind",    "key update",     "key enable",  "key disable",
+    "key rotate",   "key rotation",   "key import",  "key import-wrapped",
+    "key adopt",    "key backup",     "key restore", "secret",
+    "cert",         "policy who-can", "policy diff", "log follow",
+    "log prove",    "log export",     "metrics",
 };
 
 const char *command_later(size_t i)

@@ -18,6 +18,11 @@
 
 enum protection { PROTECTION_HSM, PROTECTION_SOFTWARE };
 
+/* "hsm", "software". */
+const char *protection_name(enum protection protection);
+/* CKR_ATTRIBUTE_VALUE_INVALID when it is neither. */
+MUST_CHECK CK_RV protection_parse(struct bytes name, enum protection *ret);
+
 struct vault_info {
     uint8_t id[VAULT_ID_LEN];
     char name[VAULT_NAME_MAX + 1];

@@ -38,6 +38,12 @@ struct hsm *engine_hsm(struct engine *engine)
     return (struct hsm *)engine; /* its double keeps its keys elsewhere */
 }
 
+struct hsm *engine_device(struct engine *engine, enum protection protection)
+{
+    (void)protection;
+    return engine_hsm(engine);
+}
+
 static int64_t now(const struct clock *clock)
 {
     (void)clock;
@@ -67,6 +73,13 @@ CK_RV handles_get(struct run *run, CK_OBJECT_HANDLE handle, struct held **ret)
         return fail(CKR_OBJECT_HANDLE_INVALID, "no such handle");
     (void)atomic_fetch_add(&own.held[handle - 1].refs, 1);
     *ret = &own.held[handle - 1];
+    return CKR_OK;
+}
+
+CK_RV held_key(struct run *run, struct held *held, struct hsm_key *ret)
+{
+    (void)run;
+    *ret = held->object.hsm_key;
     return CKR_OK;
 }
 

@@ -19,6 +19,15 @@ for row in rsa:2048=2048 rsa:3072=3072 rsa:4096=4096 ec:P-256=256 ec:P-384=384 e
     says "a key of type $type" "key web/$name is made: $type, protection hsm, version 1" create "web/$name" --type "$type"
     check "has ${row#*=} bits" size "$name" "${row#*=}"
 done
+for row in rsa:2048=2048 ec:P-256=256 aes:256=256 hmac:256=256; do
+    type=${row%=*}
+    name=soft-${type/:/-}
+    says "a software key of type $type" "key web/$name is made: $type, protection software, version 1" create "web/$name" --type "$type" --protection software
+    check "has ${row#*=} bits" size "$name" "${row#*=}"
+done
+says "the list shows what protects a key" '^soft-ec-P-256 .* software ' "$KEYWARD" key list web
+says "and that of others" '^ec-P-256 .* hsm ' "$KEYWARD" key list web
+says "one key shows it" '^protection: software$' "$KEYWARD" key show web/soft-aes-256
 public() {
     "$KEYWARD" key public "web/$1" | openssl pkey -pubin -noout -text | grep "$2"
 }
@@ -28,10 +37,8 @@ fails "a secret key has none" 'no public half' "$KEYWARD" key public web/aes-256
 fails "a key that is not there" 'has no key nothing' "$KEYWARD" key public web/nothing
 
 # ---- what is not offered ----
-fails "ed25519 is not there yet" 'not in this version yet' create web/no --type ed25519
-fails "x25519 is not there yet" 'not in this version yet' create web/no --type x25519
+fails "x25519, which the HSM does not have" 'ask for a software key .*--protection software' create web/no --type x25519
 fails "RSA of 1024 bits is none of the types" 'is unknown: it is one of' create web/no --type rsa:1024
-fails "protection software is not there yet" 'not in this version yet' create web/no --type aes:256 --protection software
 fails "an unknown protection" 'hsm or software' create web/no --type aes:256 --protection paper
 misused "no type is usage" '--type is missing' create web/no
 misused "a version for a new key is usage" 'version is not chosen' create web/no@2 --type aes:256
@@ -70,7 +77,7 @@ narrow() {
 check "are what the key shows" narrow
 check "a made key as JSON" is_json create web/as-json --type aes:128 --json
 check "the list as JSON" is_json "$KEYWARD" key list web --json
-says "the list, a pair in a line" '^ec-P-256 +1 +ec +256 +pair +enabled' "$KEYWARD" key list web
+says "the list, a pair in a line" '^ec-P-256 +1 +ec +256 +pair +hsm +enabled' "$KEYWARD" key list web
 says "a key by its version" '^name: ec-P-256$' "$KEYWARD" key show web/ec-P-256@1
 fails "a version that is not there" 'has no key ec-P-256' "$KEYWARD" key show web/ec-P-256@7
 fails "a list of a vault that is not there" 'no vault nowhere' "$KEYWARD" key list nowhere

@@ -24,7 +24,18 @@ says "a vault without users" 'vault empty is made' "$KEYWARD" vault create empty
 fails "the same name again" 'web' "$KEYWARD" vault create web
 fails "a name that is none" 'no name for a vault' "$KEYWARD" vault create 'a b'
 fails "a name that begins with a dash behind --" 'no name for a vault' "$KEYWARD" vault create -- -x
-fails "protection software is not there yet" 'not in this version' "$KEYWARD" vault create v2 --protection software
+says "protection software as a vault's default" 'vault soft is made' "$KEYWARD" vault create soft --protection software
+says "new keys have it" 'protection software' "$KEYWARD" key create soft/a --type aes:256
+says "unless it is said" 'protection hsm' "$KEYWARD" key create soft/b --type aes:256 --protection hsm
+says "the default can be changed" 'vault soft: new keys have protection hsm' "$KEYWARD" vault update soft --protection hsm
+says "new keys have the new one" 'protection hsm' "$KEYWARD" key create soft/c --type aes:256
+says "the others stay what they are" '^protection: software$' "$KEYWARD" key show soft/a
+says "and back" 'protection software' "$KEYWARD" vault update soft --protection software
+says "the vault shows it" '^protection: software$' "$KEYWARD" vault show soft
+fails "an update to an unknown protection" 'hsm or software' "$KEYWARD" vault update soft --protection paper
+misused "an update of nothing is usage" '--protection is missing' "$KEYWARD" vault update soft
+fails "an update of a vault that is not there" 'no vault nowhere' "$KEYWARD" vault update nowhere --protection hsm
+other_is_refused "who does not administer updates no vault" "$KEYWARD" vault update soft --protection hsm
 fails "an unknown protection" 'hsm or software' "$KEYWARD" vault create v2 --protection paper
 says "protection hsm, said" 'vault v2 is made' "$KEYWARD" vault create v2 --protection hsm
 fails "a retention that is no duration" 'no duration' "$KEYWARD" vault create v3 --retention soon

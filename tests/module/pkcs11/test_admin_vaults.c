@@ -55,7 +55,6 @@ static const struct {
     {"\"vault\":\"a123456789b123456789c123456789d12\"", CKR_ARGUMENTS_BAD,
      "is no name for a vault"},
     {"\"vault\":\"web\"", CKR_ACTION_PROHIBITED, "web"},
-    {"\"vault\":\"x\",\"protection\":\"software\"", CKR_ARGUMENTS_BAD, "not in this version yet"},
     {"\"vault\":\"x\",\"protection\":\"paper\"", CKR_ARGUMENTS_BAD, "it is hsm or software"},
     {"\"vault\":\"x\",\"retention\":\"90\"", CKR_ARGUMENTS_BAD, "is no duration"},
     {"\"vault\":\"x\",\"retention\":\"0d\"", CKR_ARGUMENTS_BAD, "is no duration"},

@@ -5,7 +5,7 @@
 #include <string.h>
 
 static uint8_t p256[] = {0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07};
-static uint8_t secp256k1[] = {0x06, 0x05, 0x2b, 0x81, 0x04, 0x00, 0x0a};
+static uint8_t sect163k1[] = {0x06, 0x05, 0x2b, 0x81, 0x04, 0x00, 0x01};
 static uint8_t f4[] = {1, 0, 1};
 static uint8_t id[] = {7};
 static CK_OBJECT_CLASS cls_public = CKO_PUBLIC_KEY, cls_private = CKO_PRIVATE_KEY,
@@ -319,10 +319,11 @@ static char software[] = "software", hsm[] = "hsm";
 static struct refused secrets[] = {
     {CKR_OK, CKM_AES_KEY_GEN, 1, {LEN32}},
     {CKR_OK, CKM_AES_KEY_GEN, 2, {LEN32, ATTR(CKA_KEYWARD_PROTECTION, hsm, 3)}},
+    {CKR_OK, CKM_AES_KEY_GEN, 2, {LEN32, ATTR(CKA_KEYWARD_PROTECTION, software, 8)}},
     {CKR_ATTRIBUTE_VALUE_INVALID,
      CKM_AES_KEY_GEN,
      2,
-     {LEN32, ATTR(CKA_KEYWARD_PROTECTION, software, 8)}},
+     {LEN32, ATTR(CKA_KEYWARD_PROTECTION, software, 7)}},
     {CKR_TEMPLATE_INCOMPLETE, CKM_AES_KEY_GEN, 1, {YES(CKA_ENCRYPT)}},
     {CKR_ATTRIBUTE_VALUE_INVALID, CKM_AES_KEY_GEN, 1, {NUMBER(CKA_VALUE_LEN, len15)}},
     {CKR_OK, CKM_GENERIC_SECRET_KEY_GEN, 1, {NUMBER(CKA_VALUE_LEN, len15)}},
@@ -384,7 +385,7 @@ static struct refused public_halves[] = {
      2,
      {BITS, BYTES_OF(CKA_PUBLIC_EXPONENT, even)}},
     {CKR_TEMPLATE_INCOMPLETE, CKM_EC_KEY_PAIR_GEN, 1, {YES(CKA_VERIFY)}},
-    {CKR_CURVE_NOT_SUPPORTED, CKM_EC_KEY_PAIR_GEN, 1, {BYTES_OF(CKA_EC_PARAMS, secp256k1)}},
+    {CKR_CURVE_NOT_SUPPORTED, CKM_EC_KEY_PAIR_GEN, 1, {BYTES_OF(CKA_EC_PARAMS, sect163k1)}},
     {CKR_CURVE_NOT_SUPPORTED, CKM_EC_KEY_PAIR_GEN, 1, {BYTES_OF(CKA_EC_PARAMS, f4)}},
     {CKR_MECHANISM_INVALID, CKM_AES_KEY_GEN, 1, {BITS}},
 };

@@ -188,7 +188,7 @@ static struct refused refusals[] = {
     {CKR_ATTRIBUTE_VALUE_INVALID,
      3,
      {NUMBER(CKA_CLASS, cls_secret), NUMBER(CKA_KEY_TYPE, type_aes), BYTES_OF(CKA_VALUE, f4)}},
-    {CKR_ATTRIBUTE_VALUE_INVALID,
+    {CKR_TEMPLATE_INCOMPLETE,
      3,
      {NUMBER(CKA_CLASS, cls_private), NUMBER(CKA_KEY_TYPE, type_ec), BYTES_OF(CKA_VALUE, f4)}},
     {CKR_ATTRIBUTE_VALUE_INVALID, 1, {NUMBER(CKA_CLASS, cls_profile)}},

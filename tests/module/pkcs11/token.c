@@ -57,14 +57,27 @@ void token_admin(const char *json)
     ck_assert_msg(rv == CKR_OK, "%s: 0x%lx %s", json, rv, answer);
 }
 
+/* A vault of alice's, with the protection that this run of the suite is for. */
+static void make_vault(const char *name)
+{
+    const char *protection = getenv("TOKEN_PROTECTION");
+    char verb[256];
+
+    (void)snprintf(verb, sizeof(verb),
+                   "{\"verb\":\"vault.create\",\"vault\":\"%s\",\"user\":\"alice\",\"pin\":0,"
+                   "\"protection\":\"%s\"}",
+                   name, protection != NULL ? protection : "hsm");
+    token_admin(verb);
+}
+
 static void make_home(void)
 {
     token_start();
     token_admin("{\"verb\":\"init\"}");
     assert_ok(p11->C_Finalize(NULL));
     token_start();
-    token_admin("{\"verb\":\"vault.create\",\"vault\":\"web\",\"user\":\"alice\",\"pin\":0}");
-    token_admin("{\"verb\":\"vault.create\",\"vault\":\"other\",\"user\":\"alice\",\"pin\":0}");
+    make_vault("web");
+    make_vault("other");
     token_admin("{\"verb\":\"user.add\",\"vault\":\"web\",\"user\":\"bob\",\"pin\":1}");
     assert_ok(p11->C_Finalize(NULL));
 }

@@ -1,7 +1,8 @@
 /*
  * The module as an application sees it, for tests of objects: a home made once for the program,
  * two vaults ("web" with users alice and bob, "other" with user alice), the function list, and
- * sentences for the calls every test makes.
+ * sentences for the calls every test makes. The environment's TOKEN_PROTECTION is the vaults'
+ * default protection; without it it is hsm.
  */
 #ifndef KEYWARD_TESTS_MODULE_TOKEN_H
 #define KEYWARD_TESTS_MODULE_TOKEN_H

@@ -173,10 +173,6 @@ static const struct code_case codes[] = {
     /* keys live in the HSM; the second line is what pkcs11-tool asks for */
     {KIND_AES,         G, CKR_OK,                      3, {LEN, YES(CKA_SENSITIVE), NO(CKA_EXTRACTABLE)}},
     {KIND_AES,         G, CKR_OK,                      3, {LEN, NO(CKA_SENSITIVE), NO(CKA_EXTRACTABLE)}},
-    {KIND_AES,         G, CKR_ATTRIBUTE_VALUE_INVALID, 2, {LEN, NO(CKA_SENSITIVE)}},
-    {KIND_AES,         G, CKR_ATTRIBUTE_VALUE_INVALID, 2, {LEN, YES(CKA_EXTRACTABLE)}},
-    {KIND_AES,         G, CKR_ATTRIBUTE_VALUE_INVALID, 3, {LEN, YES(CKA_EXTRACTABLE), YES(CKA_SENSITIVE)}},
-    {KIND_EC_PRIVATE,  G, CKR_ATTRIBUTE_VALUE_INVALID, 1, {NO(CKA_SENSITIVE)}},
     {KIND_EC_PRIVATE,  G, CKR_OK,                      1, {YES(CKA_SENSITIVE)}},
     /* certificates and data */
     {KIND_CERTIFICATE, C, CKR_OK,                      2, {CLASS, ATTR(CKA_VALUE, bytes, 3)}},
