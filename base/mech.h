@@ -49,6 +49,14 @@ enum mech_params {
     MECH_PARAMS_COUNT,
 };
 
+/* How data comes to it. */
+enum mech_data {
+    MECH_DATA_NONE,  /* not at all: it makes keys, derives them, wraps them */
+    MECH_DATA_BLOCK, /* one block: a digest, or what the key has room for */
+    MECH_DATA_WHOLE, /* of any length, but all of it at once */
+    MECH_DATA_PARTS, /* of any length, as it comes */
+};
+
 /* "any secret key" where a row names a key type. */
 #define MECH_ANY_SECRET (CK_UNAVAILABLE_INFORMATION - 1)
 
@@ -63,7 +71,11 @@ struct mech {
     CK_ULONG min;           /* ulMinKeySize, in the standard's unit for this mechanism */
     CK_ULONG max;           /* ulMaxKeySize */
     CK_FLAGS flags;         /* CKF_SIGN | CKF_VERIFY | ...: all it is for */
-    bool legacy;            /* broken or weak: only where a vault says so */
+    enum mech_data data;
+    unsigned block; /* cipher: it works on multiples of so many bytes; 0: on a block of the key's */
+    bool padded;  /* cipher: what comes out of a decryption is shorter, nobody knows by how much */
+    unsigned tag; /* bytes of its tag or MAC, in full; 0: it has none, or its hash's */
+    bool legacy;  /* broken or weak: only where a vault says so */
 };
 
 size_t mech_count(void);
@@ -112,6 +124,11 @@ struct mech_layout {
 /* The largest struct there is. */
 #define MECH_PARAMS_SIZE_MAX sizeof(CK_TLS12_KEY_MAT_PARAMS)
 const struct mech_layout *mech_layout_of(enum mech_params params);
+
+/* Bytes of its MAC or tag in full; 0 when it has none. */
+size_t mech_mac_full(const struct mech *mech);
+/* The same as its parameter, which mech_check_params() has passed, cuts it. */
+size_t mech_mac_len(const struct mech *mech, const CK_MECHANISM *given);
 
 /* Digest length in bytes of a digest mechanism (CKM_SHA256 -> 32), 0 when it is none. */
 size_t mech_hash_len(CK_MECHANISM_TYPE hash);

@@ -176,3 +176,59 @@ CK_RV mech_check_params(const struct mech *mech, const CK_MECHANISM *given)
         return CKR_OK;
     return check_given(mech, layout, given);
 }
+
+/* ---- lengths that stand in parameters ---- */
+
+static size_t len_general(const uint8_t *params)
+{
+    CK_MAC_GENERAL_PARAMS len;
+
+    memcpy(&len, params, sizeof(len));
+    return len;
+}
+
+static size_t len_gcm(const uint8_t *params)
+{
+    CK_GCM_PARAMS gcm;
+
+    memcpy(&gcm, params, sizeof(gcm));
+    return gcm.ulTagBits / 8;
+}
+
+static size_t len_ccm(const uint8_t *params)
+{
+    CK_CCM_PARAMS ccm;
+
+    memcpy(&ccm, params, sizeof(ccm));
+    return ccm.ulMACLen;
+}
+
+static size_t len_tls(const uint8_t *params)
+{
+    CK_TLS_MAC_PARAMS tls;
+
+    memcpy(&tls, params, sizeof(tls));
+    return tls.ulMacLength;
+}
+
+size_t mech_mac_full(const struct mech *mech)
+{
+    bool keyed_hash = (mech->flags & CKF_SIGN) != 0 && mech_key_is_secret(mech->key);
+
+    return mech->tag == 0 && keyed_hash ? mech_hash_len(mech->hash) : mech->tag;
+}
+
+size_t mech_mac_len(const struct mech *mech, const CK_MECHANISM *given)
+{
+    static size_t (*const lens[MECH_PARAMS_COUNT])(const uint8_t *params) = {
+        [MECH_PARAMS_MAC_LEN] = len_general,
+        [MECH_PARAMS_GCM] = len_gcm,
+        [MECH_PARAMS_CCM] = len_ccm,
+        [MECH_PARAMS_TLS_MAC] = len_tls,
+    };
+
+    if (lens[mech->params] != NULL && given->pParameter != NULL &&
+        given->ulParameterLen == layouts[mech->params].size)
+        return lens[mech->params](given->pParameter);
+    return mech_mac_full(mech);
+}

@@ -32,8 +32,19 @@
 #define MAKES    CKF_GENERATE
 #define RSA_ALL  (SIGNS | CRYPTS | WRAPS)
 
+/* How data comes: the last column, empty where none does. */
+#define ONE_BLOCK       .data = MECH_DATA_BLOCK
+#define PADDED_BLOCK    .data = MECH_DATA_BLOCK, .padded = true
+#define PARTS           .data = MECH_DATA_PARTS
+#define BLOCKS(n)       .data = MECH_DATA_PARTS, .block = (n)
+#define BLOCKS_PAD(n)   .data = MECH_DATA_PARTS, .block = (n), .padded = true
+#define TAGGED(n)       .data = MECH_DATA_PARTS, .block = 1, .tag = (n)
+#define MAC(n)          .data = MECH_DATA_PARTS, .tag = (n)
+#define WHOLE           .data = MECH_DATA_WHOLE, .block = 1
+#define WHOLE_TAGGED(n) .data = MECH_DATA_WHOLE, .block = 1, .tag = (n)
+
 /* The name is made from the constant, so a row cannot be called by another's name. What comes last
- * are sizes and flags. */
+ * are sizes, flags, and how data comes. */
 #define ROW(mech, key, params, hash, raw, ...)                                                     \
     ROW_(mech, key, NO_KEY, params, hash, raw, false, __VA_ARGS__)
 /* One that a key type of its own serves as well. */
@@ -42,40 +53,42 @@
 /* One that is there for old data only. */
 #define OLD(mech, key, also, params, hash, raw, ...)                                               \
     ROW_(mech, key, also, params, hash, raw, true, __VA_ARGS__)
-#define ROW_(mech, key_, also_, params_, hash_, raw_, legacy_, min_, max_, flags_)                 \
+#define ROW_(mech, key_, also_, params_, hash_, raw_, legacy_, min_, max_, ...)                    \
     {                                                                                              \
         .type = CKM_##mech, .name = "CKM_" #mech, .key = (key_), .also = (also_),                  \
         .params = MECH_PARAMS_##params_, .hash = (hash_), .raw = (raw_), .min = (min_),            \
-        .max = (max_), .flags = (flags_), .legacy = (legacy_)                                      \
+        .max = (max_), .legacy = (legacy_), .flags = __VA_ARGS__                                   \
     }
 
 /* HMAC with a digest, at full length and cut, and keys of its own: rows that stand together. */
 #define HMAC(h, hash)                                                                              \
-    ROW2(h##_HMAC, CKK_GENERIC_SECRET, CKK_##h##_HMAC, NONE, hash, NO_MECH, SECRET_BITS, SIGNS),   \
+    ROW2(h##_HMAC, CKK_GENERIC_SECRET, CKK_##h##_HMAC, NONE, hash, NO_MECH, SECRET_BITS, SIGNS,    \
+         PARTS),                                                                                   \
         ROW2(h##_HMAC_GENERAL, CKK_GENERIC_SECRET, CKK_##h##_HMAC, MAC_LEN, hash, NO_MECH,         \
-             SECRET_BITS, SIGNS)
-#define HMAC_KEY(h, hash)   ROW(h##_KEY_GEN, CKK_##h##_HMAC, NONE, hash, NO_MECH, SECRET_BITS, MAKES)
-#define DIGEST(h)           ROW(h, NO_KEY, NONE, NO_MECH, NO_MECH, NO_SIZE, CKF_DIGEST)
-#define PKCS(h, hash)       ROW(h##_RSA_PKCS, CKK_RSA, NONE, hash, CKM_RSA_PKCS, RSA_BITS, SIGNS)
-#define PSS(h, hash)        ROW(h##_RSA_PKCS_PSS, CKK_RSA, PSS, hash, CKM_RSA_PKCS_PSS, RSA_BITS, SIGNS)
-#define ECDSA_WITH(h, hash) ROW(ECDSA_##h, CKK_EC, NONE, hash, CKM_ECDSA, EC_BITS, EC_SIGNS)
+             SECRET_BITS, SIGNS, PARTS)
+#define HMAC_KEY(h, hash) ROW(h##_KEY_GEN, CKK_##h##_HMAC, NONE, hash, NO_MECH, SECRET_BITS, MAKES)
+#define DIGEST(h)         ROW(h, NO_KEY, NONE, NO_MECH, NO_MECH, NO_SIZE, CKF_DIGEST, PARTS)
+#define PKCS(h, hash)     ROW(h##_RSA_PKCS, CKK_RSA, NONE, hash, CKM_RSA_PKCS, RSA_BITS, SIGNS, PARTS)
+#define PSS(h, hash)                                                                               \
+    ROW(h##_RSA_PKCS_PSS, CKK_RSA, PSS, hash, CKM_RSA_PKCS_PSS, RSA_BITS, SIGNS, PARTS)
+#define ECDSA_WITH(h, hash) ROW(ECDSA_##h, CKK_EC, NONE, hash, CKM_ECDSA, EC_BITS, EC_SIGNS, PARTS)
 
 /* clang-format off */
 const struct mech mech_rows[] = {
-    /*  CKM_                      key       parameter         hash        raw      sizes        flags */
+    /*  CKM_                      key       parameter         hash        raw      sizes        flags, data */
     ROW(RSA_PKCS_KEY_PAIR_GEN,    CKK_RSA,  NONE,             NO_MECH,    NO_MECH, RSA_BITS,    PAIR),
-    ROW(RSA_PKCS,                 CKK_RSA,  NONE,             NO_MECH,    NO_MECH, RSA_BITS,    RSA_ALL),
-    ROW(RSA_X_509,                CKK_RSA,  NONE,             NO_MECH,    NO_MECH, RSA_BITS,    RSA_ALL),
+    ROW(RSA_PKCS,                 CKK_RSA,  NONE,             NO_MECH,    NO_MECH, RSA_BITS,    RSA_ALL, PADDED_BLOCK),
+    ROW(RSA_X_509,                CKK_RSA,  NONE,             NO_MECH,    NO_MECH, RSA_BITS,    RSA_ALL, ONE_BLOCK),
     PKCS(SHA1, CKM_SHA_1),
-    ROW(RSA_PKCS_OAEP,            CKK_RSA,  OAEP,             NO_MECH,    NO_MECH, RSA_BITS,    CRYPTS | WRAPS),
-    ROW(RSA_PKCS_PSS,             CKK_RSA,  PSS,              NO_MECH,    NO_MECH, RSA_BITS,    SIGNS),
+    ROW(RSA_PKCS_OAEP,            CKK_RSA,  OAEP,             NO_MECH,    NO_MECH, RSA_BITS,    CRYPTS | WRAPS, PADDED_BLOCK),
+    ROW(RSA_PKCS_PSS,             CKK_RSA,  PSS,              NO_MECH,    NO_MECH, RSA_BITS,    SIGNS, ONE_BLOCK),
     PSS(SHA1, CKM_SHA_1),
     ROW(ML_KEM_KEY_PAIR_GEN,      CKK_ML_KEM,  NONE,          NO_MECH,    NO_MECH, 1, 3,        PAIR),
     ROW(ML_KEM,                   CKK_ML_KEM,  NONE,          NO_MECH,    NO_MECH, 1, 3,        KEMS),
     ROW(ML_DSA_KEY_PAIR_GEN,      CKK_ML_DSA,  NONE,          NO_MECH,    NO_MECH, 1, 3,        PAIR),
-    ROW(ML_DSA,                   CKK_ML_DSA,  SIGN_CONTEXT,  NO_MECH,    NO_MECH, 1, 3,        SIGNS),
+    ROW(ML_DSA,                   CKK_ML_DSA,  SIGN_CONTEXT,  NO_MECH,    NO_MECH, 1, 3,        SIGNS, WHOLE),
     ROW(SLH_DSA_KEY_PAIR_GEN,     CKK_SLH_DSA, NONE,          NO_MECH,    NO_MECH, 1, 12,       PAIR),
-    ROW(SLH_DSA,                  CKK_SLH_DSA, SIGN_CONTEXT,  NO_MECH,    NO_MECH, 1, 12,       SIGNS),
+    ROW(SLH_DSA,                  CKK_SLH_DSA, SIGN_CONTEXT,  NO_MECH,    NO_MECH, 1, 12,       SIGNS, WHOLE),
     PKCS(SHA256, CKM_SHA256),
     PKCS(SHA384, CKM_SHA384),
     PKCS(SHA512, CKM_SHA512),
@@ -99,11 +112,11 @@ const struct mech mech_rows[] = {
     PKCS(SHA3_224, CKM_SHA3_224),
     PSS(SHA3_224, CKM_SHA3_224),
     OLD(DES3_KEY_GEN,             CKK_DES3, NO_KEY, NONE,     NO_MECH,    NO_MECH, 24, 24,      MAKES),
-    OLD(DES3_ECB,                 CKK_DES3, NO_KEY, NONE,     NO_MECH,    NO_MECH, 24, 24,      CRYPTS),
-    OLD(DES3_CBC,                 CKK_DES3, NO_KEY, IV8,      NO_MECH,    NO_MECH, 24, 24,      CRYPTS),
-    OLD(DES3_CBC_PAD,             CKK_DES3, NO_KEY, IV8,      NO_MECH,    NO_MECH, 24, 24,      CRYPTS),
-    OLD(MD5,                      NO_KEY,   NO_KEY, NONE,     NO_MECH,    NO_MECH, NO_SIZE,     CKF_DIGEST),
-    OLD(MD5_HMAC, CKK_GENERIC_SECRET, CKK_MD5_HMAC, NONE,     CKM_MD5,    NO_MECH, SECRET_BITS, SIGNS),
+    OLD(DES3_ECB,                 CKK_DES3, NO_KEY, NONE,     NO_MECH,    NO_MECH, 24, 24,      CRYPTS, BLOCKS(8)),
+    OLD(DES3_CBC,                 CKK_DES3, NO_KEY, IV8,      NO_MECH,    NO_MECH, 24, 24,      CRYPTS, BLOCKS(8)),
+    OLD(DES3_CBC_PAD,             CKK_DES3, NO_KEY, IV8,      NO_MECH,    NO_MECH, 24, 24,      CRYPTS, BLOCKS_PAD(8)),
+    OLD(MD5,                      NO_KEY,   NO_KEY, NONE,     NO_MECH,    NO_MECH, NO_SIZE,     CKF_DIGEST, PARTS),
+    OLD(MD5_HMAC, CKK_GENERIC_SECRET, CKK_MD5_HMAC, NONE,     CKM_MD5,    NO_MECH, SECRET_BITS, SIGNS, PARTS),
     DIGEST(SHA_1),
     HMAC(SHA_1, CKM_SHA_1),
     DIGEST(SHA256),
@@ -136,15 +149,15 @@ const struct mech mech_rows[] = {
     ROW(SP800_108_FEEDBACK_KDF,   ANY,      SP800_FEEDBACK,   NO_MECH,    NO_MECH, SECRET_BITS, DERIVES),
     ROW(SP800_108_DOUBLE_PIPELINE_KDF, ANY, SP800_KDF,        NO_MECH,    NO_MECH, SECRET_BITS, DERIVES),
     ROW(PKCS5_PBKD2,              CKK_GENERIC_SECRET, PBKD2,  NO_MECH,    NO_MECH, SECRET_BITS, MAKES),
-    ROW(TLS12_MAC,                CKK_GENERIC_SECRET, TLS_MAC, NO_MECH,   NO_MECH, TLS_BYTES,   SIGNS),
+    ROW(TLS12_MAC,                CKK_GENERIC_SECRET, TLS_MAC, NO_MECH,   NO_MECH, TLS_BYTES,   SIGNS, ONE_BLOCK),
     ROW(TLS12_KDF,                CKK_GENERIC_SECRET, TLS_KDF, NO_MECH,   NO_MECH, TLS_BYTES,   DERIVES),
     ROW(TLS12_MASTER_KEY_DERIVE,  CKK_GENERIC_SECRET, TLS12_MASTER, NO_MECH, NO_MECH, TLS_BYTES, DERIVES),
     ROW(TLS12_KEY_AND_MAC_DERIVE, CKK_GENERIC_SECRET, TLS12_KEY_MAT, NO_MECH, NO_MECH, TLS_BYTES, DERIVES),
     ROW(TLS12_MASTER_KEY_DERIVE_DH, CKK_GENERIC_SECRET, TLS12_MASTER, NO_MECH, NO_MECH, SECRET_BITS, DERIVES),
-    ROW(TLS_MAC,                  CKK_GENERIC_SECRET, TLS_MAC, NO_MECH,   NO_MECH, SECRET_BITS, SIGNS),
+    ROW(TLS_MAC,                  CKK_GENERIC_SECRET, TLS_MAC, NO_MECH,   NO_MECH, SECRET_BITS, SIGNS, ONE_BLOCK),
     ROW(TLS_KDF,                  CKK_GENERIC_SECRET, TLS_KDF, NO_MECH,   NO_MECH, SECRET_BITS, DERIVES),
     ROW(EC_KEY_PAIR_GEN,          CKK_EC,   NONE,             NO_MECH,    NO_MECH, EC_BITS,     EC_PAIR),
-    ROW(ECDSA,                    CKK_EC,   NONE,             NO_MECH,    NO_MECH, EC_BITS,     EC_SIGNS),
+    ROW(ECDSA,                    CKK_EC,   NONE,             NO_MECH,    NO_MECH, EC_BITS,     EC_SIGNS, ONE_BLOCK),
     ECDSA_WITH(SHA1, CKM_SHA_1),
     ECDSA_WITH(SHA224, CKM_SHA224),
     ECDSA_WITH(SHA256, CKM_SHA256),
@@ -159,19 +172,19 @@ const struct mech mech_rows[] = {
     ROW(RSA_AES_KEY_WRAP,         CKK_RSA,  RSA_AES_WRAP,     NO_MECH,    NO_MECH, RSA_BITS,    WRAPS),
     ROW(EC_EDWARDS_KEY_PAIR_GEN,  CKK_EC_EDWARDS, NONE,       NO_MECH,    NO_MECH, EDWARDS,     PAIR | CKF_EC_OID),
     ROW(EC_MONTGOMERY_KEY_PAIR_GEN, CKK_EC_MONTGOMERY, NONE,  NO_MECH,    NO_MECH, EDWARDS,     PAIR | CKF_EC_OID),
-    ROW(EDDSA,                    CKK_EC_EDWARDS, EDDSA,      NO_MECH,    NO_MECH, EDWARDS,     SIGNS | CKF_EC_OID),
-    ROW(AES_XTS,                  CKK_AES_XTS, IV,            NO_MECH,    NO_MECH, XTS_BYTES,   CRYPTS),
+    ROW(EDDSA,                    CKK_EC_EDWARDS, EDDSA,      NO_MECH,    NO_MECH, EDWARDS,     SIGNS | CKF_EC_OID, WHOLE),
+    ROW(AES_XTS,                  CKK_AES_XTS, IV,            NO_MECH,    NO_MECH, XTS_BYTES,   CRYPTS, WHOLE),
     ROW(AES_XTS_KEY_GEN,          CKK_AES_XTS, NONE,          NO_MECH,    NO_MECH, XTS_BYTES,   MAKES),
     ROW(AES_KEY_GEN,              CKK_AES,  NONE,             NO_MECH,    NO_MECH, AES_BYTES,   MAKES),
-    ROW(AES_ECB,                  CKK_AES,  NONE,             NO_MECH,    NO_MECH, AES_BYTES,   CRYPTS),
-    ROW(AES_CBC,                  CKK_AES,  IV,               NO_MECH,    NO_MECH, AES_BYTES,   CRYPTS),
-    ROW(AES_CBC_PAD,              CKK_AES,  IV,               NO_MECH,    NO_MECH, AES_BYTES,   CRYPTS | WRAPS),
-    ROW(AES_CTR,                  CKK_AES,  CTR,              NO_MECH,    NO_MECH, AES_BYTES,   CRYPTS),
-    ROW(AES_GCM,                  CKK_AES,  GCM,              NO_MECH,    NO_MECH, AES_BYTES,   CRYPTS | WRAPS),
-    ROW(AES_CCM,                  CKK_AES,  CCM,              NO_MECH,    NO_MECH, AES_BYTES,   CRYPTS | WRAPS),
-    ROW(AES_CMAC,                 CKK_AES,  NONE,             NO_MECH,    NO_MECH, AES_BYTES,   SIGNS),
-    ROW(AES_CMAC_GENERAL,         CKK_AES,  MAC_LEN,          NO_MECH,    NO_MECH, AES_BYTES,   SIGNS),
-    ROW(AES_GMAC,                 CKK_AES,  GCM,              NO_MECH,    NO_MECH, AES_BYTES,   SIGNS),
+    ROW(AES_ECB,                  CKK_AES,  NONE,             NO_MECH,    NO_MECH, AES_BYTES,   CRYPTS, BLOCKS(16)),
+    ROW(AES_CBC,                  CKK_AES,  IV,               NO_MECH,    NO_MECH, AES_BYTES,   CRYPTS, BLOCKS(16)),
+    ROW(AES_CBC_PAD,              CKK_AES,  IV,               NO_MECH,    NO_MECH, AES_BYTES,   CRYPTS | WRAPS, BLOCKS_PAD(16)),
+    ROW(AES_CTR,                  CKK_AES,  CTR,              NO_MECH,    NO_MECH, AES_BYTES,   CRYPTS, BLOCKS(1)),
+    ROW(AES_GCM,                  CKK_AES,  GCM,              NO_MECH,    NO_MECH, AES_BYTES,   CRYPTS | WRAPS, TAGGED(16)),
+    ROW(AES_CCM,                  CKK_AES,  CCM,              NO_MECH,    NO_MECH, AES_BYTES,   CRYPTS | WRAPS, WHOLE_TAGGED(16)),
+    ROW(AES_CMAC,                 CKK_AES,  NONE,             NO_MECH,    NO_MECH, AES_BYTES,   SIGNS, MAC(16)),
+    ROW(AES_CMAC_GENERAL,         CKK_AES,  MAC_LEN,          NO_MECH,    NO_MECH, AES_BYTES,   SIGNS, MAC(16)),
+    ROW(AES_GMAC,                 CKK_AES,  GCM,              NO_MECH,    NO_MECH, AES_BYTES,   SIGNS, MAC(16)),
     ROW(CHACHA20_KEY_GEN,         CKK_CHACHA20, NONE,         NO_MECH,    NO_MECH, 32, 32,      MAKES),
     ROW(AES_KEY_WRAP,             CKK_AES,  WRAP_IV8,         NO_MECH,    NO_MECH, AES_BYTES,   WRAPS),
     ROW(AES_KEY_WRAP_PAD,         CKK_AES,  WRAP_IV8,         NO_MECH,    NO_MECH, AES_BYTES,   WRAPS),
@@ -183,7 +196,7 @@ const struct mech mech_rows[] = {
     HMAC_KEY(SHA512, CKM_SHA512),
     HMAC_KEY(SHA512_224, CKM_SHA512_224),
     HMAC_KEY(SHA512_256, CKM_SHA512_256),
-    ROW(CHACHA20_POLY1305,        CKK_CHACHA20, POLY1305,     NO_MECH,    NO_MECH, 32, 32,      CRYPTS),
+    ROW(CHACHA20_POLY1305,        CKK_CHACHA20, POLY1305,     NO_MECH,    NO_MECH, 32, 32,      CRYPTS, TAGGED(16)),
     ROW(HKDF_DERIVE,              ANY,      HKDF,             NO_MECH,    NO_MECH, SECRET_BITS, DERIVES),
     ROW(HKDF_DATA,                ANY,      HKDF,             NO_MECH,    NO_MECH, SECRET_BITS, DERIVES),
     ROW(HKDF_KEY_GEN,             CKK_HKDF, NONE,             NO_MECH,    NO_MECH, SECRET_BITS, MAKES),

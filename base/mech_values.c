@@ -66,10 +66,11 @@ static CK_RV check_poly1305(const struct mech *mech, const void *params)
 static CK_RV check_mac_len(const struct mech *mech, const void *params)
 {
     CK_MAC_GENERAL_PARAMS len = *(const CK_MAC_GENERAL_PARAMS *)params;
-    size_t max = mech->hash != KW_NO_MECHANISM ? mech_hash_len(mech->hash) : 16;
 
     /* 4 bytes: what is shorter is guessed. */
-    return len >= 4 && len <= max ? CKR_OK : refuse(mech, "a MAC has 4 bytes to its full length");
+    return len >= 4 && len <= mech_mac_full(mech)
+               ? CKR_OK
+               : refuse(mech, "a MAC has 4 bytes to its full length");
 }
 
 /* ---- RSA ---- */

@@ -177,7 +177,7 @@ static CK_RV forget_question(struct run *run, enum operation_kind kind, CK_RV rv
 static CK_RV whole(struct run *run, enum operation_kind kind, const struct message_aead *aead,
                    const struct operation_io *io)
 {
-    SCOPED(buf_release) struct buf joined = BUF_INIT(OPERATION_GCM_MAX);
+    SCOPED(buf_release) struct buf joined = BUF_INIT(OPERATION_GATHERED_MAX);
     struct operation_io given = *io;
     CK_RV rv = CKR_OK;
 
@@ -245,7 +245,7 @@ static CK_RV find_tag(struct run *run, enum operation_kind kind, const struct me
 static CK_RV next_last(struct run *run, enum operation_kind kind, const struct message *m,
                        const struct message_parameter *parameter, const struct operation_io *io)
 {
-    SCOPED(buf_release) struct buf joined = BUF_INIT(OPERATION_GCM_MAX);
+    SCOPED(buf_release) struct buf joined = BUF_INIT(OPERATION_GATHERED_MAX);
     struct operation_io given = *io;
     struct bytes tag = BYTES_NONE;
     CK_RV rv = CKR_OK;

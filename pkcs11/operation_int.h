@@ -22,8 +22,8 @@
 #include "pkcs11/handles.h"
 #include "pkcs11/operation.h"
 
-/* Most ciphertext that GCM decryption gathers: nothing of it may be released before its tag. */
-#define OPERATION_GCM_MAX ((size_t)64 << 20)
+/* Most that is gathered: ciphertext before its tag was seen, data that cannot go in parts. */
+#define OPERATION_GATHERED_MAX ((size_t)64 << 20)
 /* Most data that a mechanism which works on one block gathers: more than any key signs. */
 #define OPERATION_RAW_MAX 2048U
 /* Most bytes of one call; beyond it a length is a mistake, and sums below cannot overflow. */

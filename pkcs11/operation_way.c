@@ -4,8 +4,8 @@
  *
  *   way_digest   a digest, computed here
  *   way_prehash  verification by a public key after a digest computed here
- *   way_gather   everything waits until the end: mechanisms that work on one block, and GCM
- *                decryption, which may release nothing before its tag is verified
+ *   way_gather   everything waits until the end: mechanisms that work on one block or on the whole
+ *                data, and decryption with a tag, which may release nothing before it is verified
  *   way_stream   parts go to the HSM as they come
  */
 #include "pkcs11/operation_int.h"
@@ -60,7 +60,7 @@ static CK_RV hsm_code(const struct operation *op, CK_RV rv)
 /* SoftHSM and others are lenient; a MAC of another length is no MAC of ours. */
 static CK_RV check_mac_len(const struct operation *op, struct bytes signature)
 {
-    size_t length = mech_hash_len(op->mech->hash);
+    size_t length = mech_mac_len(op->mech, &op->mechanism.mechanism);
 
     if (op->does == OPERATION_VERIFY && signature.len != length)
         return fail(CKR_SIGNATURE_LEN_RANGE, "the MAC has %zu bytes where %s makes %zu",
@@ -74,8 +74,10 @@ static CK_RV use_hsm(struct run *run, const struct operation *op, struct bytes i
                      struct bytes signature, struct buf *out)
 {
     struct hsm_key key;
-    CK_RV rv = held_key(run, op->held, &key);
+    CK_RV rv = check_mac_len(op, signature);
 
+    if (rv == CKR_OK)
+        rv = held_key(run, op->held, &key);
     if (rv != CKR_OK)
         return rv;
     return hsm_code(op,
@@ -159,7 +161,7 @@ static CK_RV begin_gather(struct run *run, struct operation *op)
 {
     (void)run;
     op->gathered =
-        BUF_INIT(op->mech->params == MECH_PARAMS_GCM ? OPERATION_GCM_MAX : OPERATION_RAW_MAX);
+        BUF_INIT(op->mech->data == MECH_DATA_BLOCK ? OPERATION_RAW_MAX : OPERATION_GATHERED_MAX);
     return CKR_OK;
 }
 
@@ -169,9 +171,9 @@ static CK_RV update_gather(struct operation *op, struct bytes in, struct buf *ou
     if (in.len > op->gathered.max - op->gathered.len)
         return fail(operation_kind_row(op->kind)->bad_length,
                     "%s takes at most %zu bytes in parts: %s", op->mech->name, op->gathered.max,
-                    op->mech->params == MECH_PARAMS_GCM
-                        ? "split the data into messages with a tag of their own"
-                        : "use a mechanism that digests the data");
+                    op->mech->data == MECH_DATA_BLOCK
+                        ? "use a mechanism that digests the data"
+                        : "split the data into messages of their own");
     buf_put_bytes(&op->gathered, in);
     return buf_ok(&op->gathered) ? CKR_OK : fail_memory();
 }
@@ -248,13 +250,9 @@ static CK_RV whole_in_pieces(struct run *run, struct operation *op, const struct
 static CK_RV whole_stream(struct run *run, struct operation *op, const struct operation_io *io,
                           struct buf *out)
 {
-    CK_RV rv = CKR_OK;
-
     if (io->in.len > PIECE)
         return whole_in_pieces(run, op, io, out);
-    if (op->mech->key == CKK_GENERIC_SECRET)
-        rv = check_mac_len(op, io->signature);
-    return rv == CKR_OK ? use_hsm(run, op, io->in, io->signature, out) : rv;
+    return use_hsm(run, op, io->in, io->signature, out);
 }
 
 static const struct operation_way way_digest = {
@@ -271,19 +269,20 @@ static const struct operation_way way_stream_out = {.releases = true,
                                                     .final = final_stream,
                                                     .whole = whole_stream};
 
+/* Plaintext whose tag was not seen leaves nobody. */
+static bool waits(const struct operation *op)
+{
+    return op->mech->data != MECH_DATA_PARTS ||
+           (op->does == OPERATION_DECRYPT && mech_mac_full(op->mech) > 0);
+}
+
 const struct operation_way *operation_way_of(const struct operation *op)
 {
-    bool hashed = op->mech->hash != KW_NO_MECHANISM;
-
     if (op->does == OPERATION_DIGEST)
         return &way_digest;
-    if (!operation_kind_row(op->kind)->cipher) {
-        if (!hashed)
-            return &way_gather;
-        return is_public(op) ? &way_prehash : &way_stream;
-    }
-    if (op->mech->key != CKK_AES ||
-        (op->does == OPERATION_DECRYPT && op->mech->params == MECH_PARAMS_GCM))
+    if (waits(op))
         return &way_gather;
-    return &way_stream_out;
+    if (operation_kind_row(op->kind)->cipher)
+        return &way_stream_out;
+    return is_public(op) ? &way_prehash : &way_stream;
 }

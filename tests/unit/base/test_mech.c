@@ -161,6 +161,63 @@ START_TEST(sizes_are_those_of_the_key_type_in_the_unit_of_the_standard)
 }
 END_TEST
 
+START_TEST(what_takes_data_says_how_it_comes_and_nothing_else_does)
+{
+    const CK_FLAGS takes = CKF_DIGEST | CKF_SIGN | CKF_ENCRYPT;
+
+    for (size_t i = 0; i < mech_count(); i++) {
+        const struct mech *row = mech_at(i);
+        bool cipher = (row->flags & CKF_ENCRYPT) != 0;
+
+        ck_assert_msg(((row->flags & takes) != 0) == (row->data != MECH_DATA_NONE), "%s",
+                      row->name);
+        ck_assert_msg(!cipher || (row->block == 0) == (row->data == MECH_DATA_BLOCK), "%s",
+                      row->name);
+        ck_assert_msg(cipher || !row->padded, "%s", row->name);
+        /* A digest before the raw mechanism takes whatever comes. */
+        ck_assert_msg(row->raw == KW_NO_MECHANISM || row->data == MECH_DATA_PARTS, "%s", row->name);
+        /* A MAC is as long as its tag or its hash; TLS's as its parameter says. */
+        if ((row->flags & CKF_SIGN) != 0 && mech_key_is_secret(row->key))
+            ck_assert_msg((mech_mac_full(row) > 0) != (row->params == MECH_PARAMS_TLS_MAC), "%s",
+                          row->name);
+    }
+}
+END_TEST
+
+START_TEST(macs_and_tags_have_the_length_of_the_standard_or_of_the_parameter)
+{
+    CK_MAC_GENERAL_PARAMS general = 10;
+    CK_GCM_PARAMS gcm = {.ulTagBits = 96};
+    CK_CCM_PARAMS ccm = {.ulMACLen = 8};
+    CK_TLS_MAC_PARAMS tls = {.ulMacLength = 12};
+    const struct {
+        CK_MECHANISM given;
+        size_t full, len;
+    } rows[] = {
+        {{CKM_SHA_1_HMAC, NULL, 0}, 20, 20},
+        {{CKM_SHA3_512_HMAC, NULL, 0}, 64, 64},
+        {{CKM_SHA384_HMAC_GENERAL, &general, sizeof(general)}, 48, 10},
+        {{CKM_AES_CMAC, NULL, 0}, 16, 16},
+        {{CKM_AES_CMAC_GENERAL, &general, sizeof(general)}, 16, 10},
+        {{CKM_AES_GMAC, &gcm, sizeof(gcm)}, 16, 12},
+        {{CKM_AES_GCM, &gcm, sizeof(gcm)}, 16, 12},
+        {{CKM_AES_GCM, NULL, 0}, 16, 16},
+        {{CKM_AES_CCM, &ccm, sizeof(ccm)}, 16, 8},
+        {{CKM_CHACHA20_POLY1305, NULL, 0}, 16, 16},
+        {{CKM_TLS12_MAC, &tls, sizeof(tls)}, 0, 12},
+        {{CKM_AES_CBC_PAD, NULL, 0}, 0, 0},
+        {{CKM_SHA256_RSA_PKCS, NULL, 0}, 0, 0},
+    };
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+        const struct mech *row = mech_find(rows[i].given.mechanism);
+
+        ck_assert_msg(mech_mac_full(row) == rows[i].full, "%s", row->name);
+        ck_assert_msg(mech_mac_len(row, &rows[i].given) == rows[i].len, "%s", row->name);
+    }
+}
+END_TEST
+
 START_TEST(every_key_type_that_is_used_can_be_made)
 {
     for (size_t i = 0; i < mech_count(); i++) {
@@ -264,6 +321,8 @@ int main(void)
         CASE(every_digest_row_has_a_length_and_every_other_row_has_none),
         CASE(every_row_can_do_something_with_sizes_in_order),
         CASE(sizes_are_those_of_the_key_type_in_the_unit_of_the_standard),
+        CASE(what_takes_data_says_how_it_comes_and_nothing_else_does),
+        CASE(macs_and_tags_have_the_length_of_the_standard_or_of_the_parameter),
         CASE(every_key_type_that_is_used_can_be_made),
         CASE(curve_flags_stand_on_curve_mechanisms_only),
         CASE(digest_lengths_are_those_of_fips_180_and_202),
