@@ -10,6 +10,7 @@
  */
 #include "pkcs11/birth.h"
 #include "pkcs11/handles.h"
+#include "pkcs11/profile.h"
 #include "pkcs11/trust.h"
 
 #include <string.h>
@@ -125,6 +126,8 @@ static CK_RV copy_object(struct run *run, CK_OBJECT_HANDLE object, const CK_ATTR
     rv = template_scan(template, count);
     if (rv == CKR_OK)
         rv = handles_get(run, object, &held);
+    if (rv == CKR_OK)
+        rv = profile_ensure_not(&held->object);
     if (rv == CKR_OK)
         rv = make(run, &held->object, template, count, &copy);
     if (rv == CKR_OK)

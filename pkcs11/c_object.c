@@ -3,6 +3,7 @@
 #include "pkcs11/create.h"
 #include "pkcs11/handles.h"
 #include "pkcs11/keys.h"
+#include "pkcs11/profile.h"
 #include "pkcs11/read.h"
 #include "pkcs11/trust.h"
 #include "pkcs11/view.h"
@@ -76,6 +77,8 @@ static CK_RV destroy(struct run *run, CK_OBJECT_HANDLE handle)
     SCOPED(held_release_p) struct held *held = NULL;
     CK_RV rv = handles_get(run, handle, &held);
 
+    if (rv == CKR_OK)
+        rv = profile_ensure_not(&held->object);
     if (rv != CKR_OK)
         return rv;
     return held->session != 0 ? destroy_session_object(run, handle, &held->object)
@@ -217,6 +220,8 @@ static CK_RV set_attributes(struct run *run, CK_OBJECT_HANDLE handle, const CK_A
 
     if (rv == CKR_OK)
         rv = handles_get(run, handle, &held);
+    if (rv == CKR_OK)
+        rv = profile_ensure_not(&held->object);
     if (rv == CKR_OK)
         rv = change(run, handle, held, template, count, &changed);
     object_release(&changed);

@@ -115,7 +115,7 @@ static bool connection_is_login(struct run *run)
 
 static CK_RV token_flags(struct run *run, CK_FLAGS *ret)
 {
-    CK_FLAGS flags = CKF_RNG | CKF_TOKEN_INITIALIZED;
+    CK_FLAGS flags = CKF_RNG | CKF_TOKEN_INITIALIZED | CKF_DUAL_CRYPTO_OPERATIONS;
     struct user_info user;
     CK_RV rv;
 
@@ -152,9 +152,9 @@ static CK_RV get_token_info(struct run *run, CK_TOKEN_INFO_PTR info)
         return rv;
     *info = (CK_TOKEN_INFO){
         .flags = flags,
-        .ulMaxSessionCount = CK_EFFECTIVELY_INFINITE,
+        .ulMaxSessionCount = APP_SESSIONS_MAX,
         .ulSessionCount = app_session_count(run->app, run->vault.slot, false),
-        .ulMaxRwSessionCount = CK_EFFECTIVELY_INFINITE,
+        .ulMaxRwSessionCount = APP_SESSIONS_MAX,
         .ulRwSessionCount = app_session_count(run->app, run->vault.slot, true),
         .ulMaxPinLen = PIN_MAX,
         .ulMinPinLen = PIN_MIN,

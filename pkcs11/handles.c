@@ -10,6 +10,7 @@
 #include "pkcs11/handles.h"
 
 #include "pkcs11/call.h"
+#include "pkcs11/profile.h"
 
 #include <string.h>
 
@@ -362,7 +363,8 @@ CK_RV handles_get(struct run *run, CK_OBJECT_HANDLE handle, struct held **ret)
         *ret = held;
         return rv;
     }
-    rv = object_get(run_store(run), &run->vault, id, &object);
+    rv = profile_has_id(id) ? profile_get(&run->vault, id, &object)
+                            : object_get(run_store(run), &run->vault, id, &object);
     if (rv == CKR_OBJECT_HANDLE_INVALID || (rv == CKR_OK && object.state == OBJECT_DELETED)) {
         object_release(&object);
         return fail_handle();

@@ -6,6 +6,7 @@
 #include "pkcs11/search_int.h"
 
 #include "pkcs11/handles.h"
+#include "pkcs11/profile.h"
 #include "pkcs11/template.h"
 #include "pkcs11/view.h"
 
@@ -148,6 +149,8 @@ static CK_RV collect(struct run *run, struct matches *m)
 
     query_fill(m->template, m->count, &query);
     if (wants(m->template, m->count, true))
+        rv = profile_each(&run->vault, match_token, m);
+    if (rv == CKR_OK && !m->failed && wants(m->template, m->count, true))
         rv = object_find(run_store(run), &run->vault, &query, match_token, m);
     if (rv == CKR_OK && !m->failed && wants(m->template, m->count, false))
         handles_each_session(run->app, run->vault.slot, match_session, m);
@@ -162,7 +165,7 @@ static bool may_see(struct run *run, const struct match *match)
     bool visible;
 
     if (match->object != NULL)
-        return gate_visible(run, match->object);
+        return profile_is(match->object) || gate_visible(run, match->object);
     /* Gone meanwhile, or not readable now: not found. */
     if (object_get(run_store(run), &run->vault, match->id, &object) != CKR_OK)
         return false;

@@ -74,6 +74,7 @@ CK_RV lab_login(const struct lab *lab, CK_SESSION_HANDLE session, CK_USER_TYPE t
 /* The object of this class and label, or 0. */
 CK_OBJECT_HANDLE lab_find(const struct lab *lab, CK_SESSION_HANDLE session, CK_OBJECT_CLASS cls,
                           const char *label);
+/* Objects of the vault that are found, the profiles (which are in every token) left out. */
 CK_ULONG lab_count(const struct lab *lab, CK_SESSION_HANDLE session);
 
 /* ECDSA with SHA-256. */

@@ -169,9 +169,11 @@ CK_OBJECT_HANDLE lab_find(const struct lab *lab, CK_SESSION_HANDLE session, CK_O
 
 CK_ULONG lab_count(const struct lab *lab, CK_SESSION_HANDLE session)
 {
+    CK_OBJECT_CLASS profile = CKO_PROFILE;
+    CK_ATTRIBUTE template = {CKA_CLASS, &profile, sizeof(profile)};
     CK_OBJECT_HANDLE first;
 
-    return find_all(lab, session, NULL, 0, &first);
+    return find_all(lab, session, NULL, 0, &first) - find_all(lab, session, &template, 1, &first);
 }
 
 CK_RV lab_generate(const struct lab *lab, CK_SESSION_HANDLE session, const char *label,

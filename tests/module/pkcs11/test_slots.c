@@ -151,11 +151,11 @@ START_TEST(token_info_is_filled_in_every_field)
     info = lab_token(&lab, lab.slot);
     assert_padded(info.manufacturerID, 32, "keyward");
     assert_padded(info.model, 16, "embedded");
-    ck_assert_uint_eq(info.flags, CKF_RNG | CKF_TOKEN_INITIALIZED | CKF_LOGIN_REQUIRED |
-                                      CKF_USER_PIN_INITIALIZED);
+    ck_assert_uint_eq(info.flags, CKF_RNG | CKF_TOKEN_INITIALIZED | CKF_DUAL_CRYPTO_OPERATIONS |
+                                      CKF_LOGIN_REQUIRED | CKF_USER_PIN_INITIALIZED);
     ck_assert_uint_eq(info.ulMinPinLen, 4);
     ck_assert_uint_eq(info.ulMaxPinLen, 255);
-    ck_assert_uint_eq(info.ulMaxSessionCount, CK_EFFECTIVELY_INFINITE);
+    ck_assert_uint_eq(info.ulMaxSessionCount, 65536);
     ck_assert_uint_eq(info.ulTotalPublicMemory, CK_UNAVAILABLE_INFORMATION);
     ck_assert_uint_eq(info.ulFreePrivateMemory, CK_UNAVAILABLE_INFORMATION);
     session = lab_session(&lab, CKF_RW_SESSION);
