@@ -38,6 +38,18 @@ static const struct {
     {"--requests", "FILE"},
 };
 
+/* Those that may be given again. Any other is refused the second time: which of the two was meant
+ * nobody can know. */
+static const char *const repeating[] = {"--role"};
+
+static bool may_repeat(const char *name)
+{
+    for (size_t i = 0; i < sizeof(repeating) / sizeof(*repeating); i++)
+        if (strcmp(repeating[i], name) == 0)
+            return true;
+    return false;
+}
+
 static size_t kind_of(const char *name, size_t len)
 {
     size_t i = 0;
@@ -102,6 +114,8 @@ static int parse_option(int argc, char **argv, int *at, struct invocation *inv)
                              kinds[kind].name, kinds[kind].value);
         value = argv[++*at];
     }
+    if (!may_repeat(kinds[kind].name) && option(inv, kinds[kind].name) != NULL)
+        return tool_fail(TOOL_USAGE, name, "%s is given twice", kinds[kind].name);
     if (inv->option_count == TOOL_OPTIONS_MAX)
         return tool_fail(TOOL_USAGE, name, "more than %d options are given", TOOL_OPTIONS_MAX);
     inv->options[inv->option_count].name = kinds[kind].name;

@@ -19,6 +19,10 @@ misused "an unknown option is usage" 'no option --frob' "$KEYWARD" vault list --
 misused "an option of another command is usage" 'no option --hsm' "$KEYWARD" vault list --hsm x
 misused "an option without its value is usage" '--pin-file needs a value' "$KEYWARD" user add web/bob --pin-file
 misused "a flag with a value is usage" '--json takes no value' "$KEYWARD" vault list --json=yes
+misused "an option given twice is usage" '--since is given twice' "$KEYWARD" log show --since 1d --since 2d
+misused "and in its other form" '--since is given twice' "$KEYWARD" log show --since=1d --denied --since 1d
+misused "a flag given twice is usage" '--json is given twice' "$KEYWARD" vault list --json --json
+misused "the neighbour that may repeat is not" 'no option --json' "$KEYWARD" user add web/bob --role cryptoUser --role auditor --json
 misused "a missing argument is usage" 'NAME is missing' "$KEYWARD" vault create
 misused "an argument too many is usage" 'is too much' "$KEYWARD" vault create a b
 misused "an object without a vault is usage" 'is no VAULT/NAME' "$KEYWARD" key show tls
