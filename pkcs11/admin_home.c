@@ -415,10 +415,8 @@ static CK_RV make_store(struct making *m)
                                   .hsm = m->hsm,
                                   .local = m->local,
                                   .clock = &clock_system};
-    CK_RV rv = store_create(&config);
+    CK_RV rv = store_create(&config, &m->store);
 
-    if (rv == CKR_OK)
-        rv = store_open(&config, &m->store);
     return rv == CKR_OK ? set_home_values(m) : rv;
 }
 

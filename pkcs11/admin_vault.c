@@ -4,7 +4,6 @@
 
 #include "base/secret.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -95,34 +94,22 @@ static CK_RV write_policy(struct admin *a, struct creation *c)
     return admin_policy_check(a, c->spec.name, buf_bytes(&c->policy));
 }
 
-/* The vault is there: what it still lacks. Without its policy it permits nothing, so a stop half
- * way opens nothing. */
-static CK_RV furnish(struct store *store, const struct creation *c, struct vault_info *vault)
+/* What was asked for, as the store takes it: all of it or nothing. */
+static void fill_spec(struct creation *c)
 {
-    CK_RV rv = CKR_OK;
+    struct vault_user *user = c->spec.users;
 
     if (c->has_so)
-        rv = user_add(store, vault, "so", c->so_pin);
-    if (rv == CKR_OK && c->user != NULL)
-        rv = user_add(store, vault, c->user, c->pin);
-    if (rv == CKR_OK && c->user != NULL) {
-        (void)snprintf(vault->default_user, sizeof(vault->default_user), "%s", c->user);
-        rv = vault_update(store, vault, NULL);
-    }
-    if (rv == CKR_OK)
-        rv = vault_set_policy(store, vault, buf_bytes(&c->policy));
-    if (rv != CKR_OK)
-        rv = fail(rv,
-                  "vault %s was made, but not all of it (%s): finish it with keyward user add "
-                  "and keyward policy apply",
-                  vault->name, fail_reason());
-    return rv;
+        *user++ = (struct vault_user){.name = "so", .pin = c->so_pin};
+    if (c->user != NULL)
+        *user = (struct vault_user){.name = c->user, .pin = c->pin};
+    c->spec.default_user = c->user;
+    c->spec.policy = buf_bytes(&c->policy);
 }
 
 static CK_RV vault_create_verb(struct admin *a)
 {
     struct creation c = {.policy = BUF_INIT(POLICY_TEXT_MAX)};
-    struct store *store = run_store(&a->run);
     struct vault_info vault = {0};
     CK_RV rv = read_spec(a, &c.spec);
 
@@ -132,16 +119,14 @@ static CK_RV vault_create_verb(struct admin *a)
         rv = write_policy(a, &c);
     if (rv == CKR_OK)
         rv = admin_ask(a, ACTION_CREATE_VAULT, NULL);
-    if (rv == CKR_OK)
-        rv = vault_create(store, &c.spec, &vault);
+    if (rv == CKR_OK) {
+        fill_spec(&c);
+        rv = vault_create(run_store(&a->run), &c.spec, &vault);
+    }
     if (rv == CKR_OK) {
         a->run.vault = vault; /* the outcome's record names it */
         a->run.has_vault = true;
     }
-    if (rv == CKR_OK)
-        rv = furnish(store, &c, &vault);
-    if (rv == CKR_OK)
-        rv = vault_get(store, c.spec.name, &vault);
     if (rv == CKR_OK)
         rv = admin_put(a->answer, "vault", vault_json(&vault));
     buf_release(&c.policy);

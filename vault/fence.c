@@ -322,7 +322,7 @@ void fence_due(struct store *store, struct keys *keys, uint8_t bucket)
     store->fences_due = true;
 }
 
-static CK_RV write_due(struct store *store, struct keys *keys)
+CK_RV fence_write_slot(struct store *store, struct keys *keys)
 {
     CK_RV rv = CKR_OK;
 
@@ -344,7 +344,7 @@ CK_RV fence_write_due(struct store *store)
         return CKR_OK;
     for (size_t i = 0; rv == CKR_OK && i < store->keys_count; i++)
         if (store->keys[i]->root_due)
-            rv = write_due(store, store->keys[i]);
+            rv = fence_write_slot(store, store->keys[i]);
     if (rv == CKR_OK)
         rv = write_top(store);
     if (rv == CKR_OK)

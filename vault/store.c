@@ -220,7 +220,21 @@ static CK_RV publish(const char *made, const char *path)
     return rv;
 }
 
-static CK_RV create_as(const struct store_config *config, char *made)
+/* What cannot be opened was not made: the file goes too. */
+static CK_RV publish_and_open(const struct store_config *config, const char *made,
+                              struct store **ret)
+{
+    CK_RV rv = publish(made, config->path);
+
+    if (rv != CKR_OK)
+        return rv;
+    rv = store_open(config, ret);
+    if (rv != CKR_OK)
+        (void)unlink(config->path);
+    return rv;
+}
+
+static CK_RV create_as(const struct store_config *config, char *made, struct store **ret)
 {
     struct keyring_row row = {.slot = 0};
     int fd = mkostemp(made, O_CLOEXEC);
@@ -233,7 +247,7 @@ static CK_RV create_as(const struct store_config *config, char *made)
     if (rv == CKR_OK) {
         rv = fill_file(config, made, &row);
         if (rv == CKR_OK)
-            rv = publish(made, config->path);
+            rv = publish_and_open(config, made, ret);
         if (rv != CKR_OK)
             keys_unmake(config->hsm, &row);
         buf_release(&row.wrapped);
@@ -242,7 +256,7 @@ static CK_RV create_as(const struct store_config *config, char *made)
     return rv;
 }
 
-CK_RV store_create(const struct store_config *config)
+CK_RV store_create(const struct store_config *config, struct store **ret)
 {
     struct buf made = BUF_INIT(4096);
     struct stat st;
@@ -254,7 +268,7 @@ CK_RV store_create(const struct store_config *config)
     buf_printf(&made, "%s.new-XXXXXX", config->path);
     if (buf_str(&made) == NULL)
         return fail_argument("the store's path");
-    rv = create_as(config, (char *)made.data);
+    rv = create_as(config, (char *)made.data, ret);
     buf_release(&made);
     return rv;
 }

@@ -41,9 +41,10 @@ struct store_config {
     const struct clock *clock;
 };
 
-/* Makes the file (0600), the home KEK in the HSM and the wrapped home data key.
- * CKR_ACTION_PROHIBITED when the file is there. On failure nothing is left behind. */
-MUST_CHECK CK_RV store_create(const struct store_config *config);
+/* Makes the file (0600), the home KEK in the HSM and the wrapped home data key, and opens it.
+ * CKR_ACTION_PROHIBITED when the file is there. On failure nothing is left behind, on the disk or
+ * in the HSM. */
+MUST_CHECK CK_RV store_create(const struct store_config *config, struct store **ret);
 /* Opens and unwraps the home's data key. Wrong KEK, foreign HSM, damaged or newer file:
  * CKR_DEVICE_ERROR with a reason. */
 MUST_CHECK CK_RV store_open(const struct store_config *config, struct store **ret);

@@ -109,6 +109,8 @@ MUST_CHECK CK_RV fence_check_top(struct store *store);
 MUST_CHECK CK_RV fence_check(struct store *store, struct keys *keys, uint8_t bucket);
 /* After rows of a bucket changed, in a write: bucket, root and top are due. */
 void fence_due(struct store *store, struct keys *keys, uint8_t bucket);
+/* Makes those of one slot, for keys that the store does not hold yet. */
+MUST_CHECK CK_RV fence_write_slot(struct store *store, struct keys *keys);
 /* Makes all that are due; before the commit. */
 MUST_CHECK CK_RV fence_write_due(struct store *store);
 /* The number of the write now in progress, never given before. */

@@ -148,7 +148,7 @@ static CK_RV hash_pin(struct store *store, struct bytes pin, struct user *user)
 
 /* ---- administration ---- */
 
-static CK_RV write_new_user(struct store *store, struct keys *keys, const struct user *user)
+CK_RV user_write_new(struct store *store, struct keys *keys, const struct user *user)
 {
     struct user there;
 
@@ -173,11 +173,8 @@ static CK_RV draw_identity(struct store *store, struct user *user)
     return rv;
 }
 
-CK_RV user_add(struct store *store, const struct vault_info *vault, const char *name,
-               struct bytes pin)
+CK_RV user_make(struct store *store, const char *name, struct bytes pin, struct user *ret)
 {
-    struct user user = {.created = store_now(store)};
-    struct keys *keys = NULL;
     bool has_pin = pin.data != NULL || pin.len > 0;
     CK_RV rv = has_pin ? check_pin(pin) : CKR_OK;
 
@@ -186,15 +183,24 @@ CK_RV user_add(struct store *store, const struct vault_info *vault, const char *
                     "a user's name has 1 to %d of the characters A-Z a-z 0-9 . _ @ -: choose "
                     "another name",
                     USER_NAME_MAX);
-    (void)memccpy(user.name, name, '\0', sizeof(user.name));
-    user_set_hash(&user, BYTES_NONE, BYTES_NONE);
+    *ret = (struct user){.created = store_now(store)};
+    (void)memccpy(ret->name, name, '\0', sizeof(ret->name));
+    user_set_hash(ret, BYTES_NONE, BYTES_NONE);
     if (rv == CKR_OK && has_pin)
-        rv = hash_pin(store, pin, &user);
-    if (rv == CKR_OK)
-        rv = draw_identity(store, &user);
+        rv = hash_pin(store, pin, ret);
+    return rv == CKR_OK ? draw_identity(store, ret) : rv;
+}
+
+CK_RV user_add(struct store *store, const struct vault_info *vault, const char *name,
+               struct bytes pin)
+{
+    struct user user;
+    struct keys *keys = NULL;
+    CK_RV rv = user_make(store, name, pin, &user);
+
     if (rv == CKR_OK)
         rv = store_enter(store, vault->id, STORE_WRITE, &keys);
-    return rv == CKR_OK ? store_leave(store, write_new_user(store, keys, &user)) : rv;
+    return rv == CKR_OK ? store_leave(store, user_write_new(store, keys, &user)) : rv;
 }
 
 static struct user_info info_of(const struct user *user)

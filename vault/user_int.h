@@ -24,6 +24,13 @@ struct user {
 void user_set_hash(struct user *user, struct bytes salt, struct bytes hash);
 void user_set_identity(struct user *user, struct bytes identity);
 
+/* A new user with salt, hash and identity, not yet written; outside a call, since hashing takes its
+ * time. */
+MUST_CHECK CK_RV user_make(struct store *store, const char *name, struct bytes pin,
+                           struct user *ret);
+
+/* Inside a call. CKR_ACTION_PROHIBITED when the name is taken. */
+MUST_CHECK CK_RV user_write_new(struct store *store, struct keys *keys, const struct user *user);
 /* Inside a call. CKR_USER_PIN_NOT_INITIALIZED when there is no such user. */
 MUST_CHECK CK_RV user_read(struct store *store, struct keys *keys, const char *name,
                            struct user *ret);

@@ -1,14 +1,13 @@
 /* Vaults: a slot on the key ring and a record of the home each, and a policy under the vault's own
- * key. See vault.h. */
+ * key. See vault.h; making one is in create.c. */
 #include "vault/vault.h"
 
 #include "vault/record.h"
 #include "vault/reset_int.h"
+#include "vault/vault_int.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-#define RETENTION_DEFAULT (90 * 24 * 3600)
 
 static const char name_chars[] =
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
@@ -269,9 +268,9 @@ CK_RV vault_list(struct store *store, struct vault_info **ret, size_t *ret_count
     return CKR_OK;
 }
 
-/* ---- making and changing ---- */
+/* ---- changing ---- */
 
-static CK_RV check_name_is_free(struct store *store, const char *name)
+CK_RV vault_check_name_is_free(struct store *store, const char *name)
 {
     struct search s;
     CK_RV rv = find_name(store, name, &s);
@@ -281,8 +280,8 @@ static CK_RV check_name_is_free(struct store *store, const char *name)
     return rv;
 }
 
-static CK_RV put_record(struct store *store, const struct vault_info *info, struct record *record,
-                        bool is_new)
+CK_RV vault_write(struct store *store, const struct vault_info *info, struct record *record,
+                  bool is_new)
 {
     struct buf content = BUF_INIT(RECORD_MAX);
     CK_RV rv = encode(store, info, &content);
@@ -294,110 +293,6 @@ static CK_RV put_record(struct store *store, const struct vault_info *info, stru
                     : record_set(store, store->keys[0], record, buf_bytes(&content));
     buf_release_secure(&content);
     return rv;
-}
-
-static CK_RV add_slot(struct store *store, const struct keyring_row *row, struct keys *keys)
-{
-    static const uint8_t no_root[MAC_LEN];
-    const struct db_value args[] = {
-        DB_BLOB(BYTES(row->id, STORE_ID_LEN)),
-        DB_BLOB(BYTES(row->kek, KEK_ID_LEN)),
-        DB_BLOB(buf_bytes(&row->wrapped)),
-        DB_BLOB(BYTES(no_root, MAC_LEN)),
-    };
-    CK_RV rv = db_run(store->db, SQL_KEYRING_ADD, args, 4, NULL, NULL);
-
-    if (rv != CKR_OK)
-        return rv;
-    keys->slot = db_last_rowid(store->db);
-    return fence_begin(store, keys);
-}
-
-/* In the transaction. */
-static CK_RV write_new_vault(struct store *store, const struct keyring_row *row, struct keys *keys,
-                             struct vault_info *info)
-{
-    struct record record = {.kind = RECORD_VAULT};
-    CK_RV rv = check_name_is_free(store, info->name);
-
-    if (rv == CKR_OK)
-        rv = add_slot(store, row, keys);
-    if (rv != CKR_OK)
-        return rv;
-    info->slot = (CK_SLOT_ID)keys->slot;
-    memcpy(record.id, row->id, STORE_ID_LEN);
-    rv = put_record(store, info, &record, true);
-    info->generation = record.generation;
-    return rv;
-}
-
-/* The keys made the fences and go: the store fetches its own when the vault is first used. */
-static CK_RV add_vault(struct store *store, const struct keyring_row *row, struct vault_info *info)
-{
-    SCOPED(keys_free_p) struct keys *keys = NULL;
-    struct keys *home = NULL;
-    CK_RV rv = keys_open(store->hsm, store->local, row, &keys);
-
-    if (rv == CKR_OK)
-        rv = store_enter(store, NULL, STORE_WRITE, &home);
-    if (rv != CKR_OK)
-        return rv;
-    return store_leave(store, write_new_vault(store, row, keys, info));
-}
-
-static CK_RV make_vault(struct store *store, struct vault_info *info)
-{
-    struct keyring_row row = {.slot = 0};
-    CK_RV rv = keys_make(store->hsm, store->local, &row);
-
-    if (rv != CKR_OK)
-        return rv;
-    memcpy(info->id, row.id, VAULT_ID_LEN);
-    rv = add_vault(store, &row, info);
-    if (rv != CKR_OK)
-        keys_unmake(store->hsm, &row);
-    buf_release(&row.wrapped);
-    return rv;
-}
-
-static CK_RV check_spec(struct store *store, const struct vault_spec *spec)
-{
-    struct vault_info there;
-
-    if (!vault_name_is_valid(spec->name))
-        return fail(CKR_ARGUMENTS_BAD,
-                    "a vault's name has 1 to %d of the characters A-Z a-z 0-9 . _ - and begins "
-                    "with none of . and -: choose another name",
-                    VAULT_NAME_MAX);
-    if (spec->retention < 0)
-        return fail_argument("the vault's retention");
-    /* Before the HSM makes a key for nothing; looked at again in the transaction. */
-    switch (vault_get(store, spec->name, &there)) {
-    case CKR_SLOT_ID_INVALID:
-        return CKR_OK;
-    case CKR_OK:
-        return fail(CKR_ACTION_PROHIBITED, "there is a vault %s already: choose another name",
-                    spec->name);
-    default:
-        return fail_in(CKR_DEVICE_ERROR, "looking for a vault of that name");
-    }
-}
-
-CK_RV vault_create(struct store *store, const struct vault_spec *spec, struct vault_info *ret)
-{
-    struct vault_info info = {
-        .protection = spec->protection,
-        .created = store_now(store),
-        .retention = spec->retention > 0 ? spec->retention : RETENTION_DEFAULT,
-        .purge_protection = spec->purge_protection,
-    };
-    CK_RV rv = check_spec(store, spec);
-
-    if (rv != CKR_OK)
-        return rv;
-    (void)memccpy(info.name, spec->name, '\0', sizeof(info.name));
-    rv = make_vault(store, &info);
-    return rv == CKR_OK ? vault_get_slot(store, info.slot, ret) : rv;
 }
 
 static CK_RV check_update(const struct vault_info *info, const char *new_name)
@@ -423,7 +318,7 @@ static CK_RV write_update(struct store *store, const struct vault_info *info, co
                   "vault %s was changed by somebody else meanwhile: read it again and repeat",
                   now.name);
     if (rv == CKR_OK && new_name != NULL && strcmp(new_name, now.name) != 0)
-        rv = check_name_is_free(store, new_name);
+        rv = vault_check_name_is_free(store, new_name);
     if (rv != CKR_OK)
         return rv;
     if (new_name != NULL) {
@@ -434,7 +329,7 @@ static CK_RV write_update(struct store *store, const struct vault_info *info, co
     now.retention = info->retention;
     now.purge_protection = info->purge_protection;
     memcpy(now.default_user, info->default_user, sizeof(now.default_user));
-    return put_record(store, &now, &record, false);
+    return vault_write(store, &now, &record, false);
 }
 
 CK_RV vault_update(struct store *store, const struct vault_info *info, const char *new_name)
@@ -450,6 +345,11 @@ CK_RV vault_update(struct store *store, const struct vault_info *info, const cha
 /* ---- policy ---- */
 
 static const uint8_t policy_id[STORE_ID_LEN];
+
+CK_RV vault_write_policy(struct store *store, struct keys *keys, struct bytes text)
+{
+    return record_put(store, keys, RECORD_POLICY, policy_id, text);
+}
 
 static CK_RV read_policy(struct store *store, struct keys *keys, struct buf *ret)
 {
@@ -472,9 +372,7 @@ CK_RV vault_set_policy(struct store *store, const struct vault_info *vault, stru
     struct keys *keys = NULL;
     CK_RV rv = store_enter(store, vault->id, STORE_WRITE, &keys);
 
-    return rv == CKR_OK
-               ? store_leave(store, record_put(store, keys, RECORD_POLICY, policy_id, text))
-               : rv;
+    return rv == CKR_OK ? store_leave(store, vault_write_policy(store, keys, text)) : rv;
 }
 
 /* ---- as new ---- */
@@ -487,19 +385,19 @@ static CK_RV write_reset(struct store *store, struct keys *keys, const struct va
     CK_RV rv = read_vault(store, vault->id, &record, &now);
 
     if (rv == CKR_OK && strcmp(new_name, now.name) != 0)
-        rv = check_name_is_free(store, new_name);
+        rv = vault_check_name_is_free(store, new_name);
     if (rv == CKR_OK)
         rv = object_delete_all(store, keys);
     if (rv == CKR_OK)
         rv = user_remove_all(store, keys, "so");
     if (rv == CKR_OK)
-        rv = record_put(store, keys, RECORD_POLICY, policy_id, BYTES_NONE);
+        rv = vault_write_policy(store, keys, BYTES_NONE);
     if (rv != CKR_OK)
         return rv;
     memset(now.name, 0, sizeof(now.name));
     (void)memccpy(now.name, new_name, '\0', sizeof(now.name));
     memset(now.default_user, 0, sizeof(now.default_user));
-    return put_record(store, &now, &record, false);
+    return vault_write(store, &now, &record, false);
 }
 
 CK_RV vault_reset(struct store *store, const struct vault_info *vault, const char *new_name)

@@ -36,18 +36,29 @@ struct vault_info {
     uint64_t generation;                  /* of this record */
 };
 
+/* As user_add() takes them. */
+struct vault_user {
+    const char *name;
+    struct bytes pin;
+};
+
+#define VAULT_USERS_MAX 4
+
 struct vault_spec {
     const char *name;
     enum protection protection;
     int64_t retention; /* 0: default */
     bool purge_protection;
+    struct vault_user users[VAULT_USERS_MAX]; /* it has from the start; name NULL ends them */
+    const char *default_user;                 /* one of these; NULL: none */
+    struct bytes policy;                      /* empty: none is set */
 };
 
 bool vault_name_is_valid(const char *name);
 bool user_name_is_valid(const char *name);
 
-/* Makes the vault's KEK in the HSM, its data key, its record. CKR_ACTION_PROHIBITED when the name
- * is taken. */
+/* Makes the vault's KEK in the HSM, its data key, its record, users and policy: all of it, or no
+ * vault. CKR_ACTION_PROHIBITED when the name is taken; a bad user as user_add() says. */
 MUST_CHECK CK_RV vault_create(struct store *store, const struct vault_spec *spec,
                               struct vault_info *ret);
 /* Sorted by slot. The caller frees *ret. */

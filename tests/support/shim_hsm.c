@@ -126,6 +126,7 @@ WRAP(GenerateKeyPair, s,
 WRAP(GenerateRandom, s, (CK_SESSION_HANDLE s, CK_BYTE_PTR out, CK_ULONG n), (s, out, n))
 WRAP(FindObjectsInit, s, (CK_SESSION_HANDLE s, CK_ATTRIBUTE_PTR a, CK_ULONG n), (s, a, n))
 WRAP(GetSessionInfo, s, (CK_SESSION_HANDLE s, CK_SESSION_INFO_PTR i), (s, i))
+WRAP(DecryptInit, s, (CK_SESSION_HANDLE s, CK_MECHANISM_PTR m, CK_OBJECT_HANDLE k), (s, m, k))
 WRAP(DestroyObject, s, (CK_SESSION_HANDLE s, CK_OBJECT_HANDLE o), (s, o))
 
 /* The token's flags may be told: "C_GetTokenInfo 1- return <flags>" adds them. */
@@ -177,6 +178,7 @@ __attribute__((visibility("default"))) CK_RV C_GetFunctionList(CK_FUNCTION_LIST 
     list.C_GenerateRandom = shim_GenerateRandom;
     list.C_FindObjectsInit = shim_FindObjectsInit;
     list.C_GetSessionInfo = shim_GetSessionInfo;
+    list.C_DecryptInit = shim_DecryptInit;
     list.C_DestroyObject = shim_DestroyObject;
     list.C_GetTokenInfo = shim_GetTokenInfo;
     *ret = &list;

@@ -37,8 +37,7 @@ void vault_world_init_in(struct vault_world *w, const char *where)
 void vault_world_init(struct vault_world *w)
 {
     vault_world_init_in(w, "/tmp");
-    assert_ok(store_create(&w->config));
-    assert_ok(store_open(&w->config, &w->store));
+    assert_ok(store_create(&w->config, &w->store));
 }
 
 static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)

@@ -171,8 +171,7 @@ START_TEST(a_full_disk_is_a_failure_and_nothing_is_half_written)
         return;
     }
     vault_world_init_in(&w, dir);
-    assert_ok(store_create(&w.config));
-    assert_ok(store_open(&w.config, &w.store));
+    assert_ok(store_create(&w.config, &w.store));
     vault = vault_world_vault(&w, "v");
     while (rv == CKR_OK && inserted < 10000) {
         struct object o = vault_world_object(&w, &vault, "label", "id", "value");

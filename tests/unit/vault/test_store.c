@@ -42,7 +42,7 @@ START_TEST(a_store_is_never_made_over_another_file)
 
     vault_world_init(&w);
     before = entries(w.dir);
-    assert_rv(CKR_ACTION_PROHIBITED, store_create(&w.config));
+    assert_rv(CKR_ACTION_PROHIBITED, store_create(&w.config, &w.store));
     ck_assert_uint_eq(entries(w.dir), before);
     vault_world_reopen(&w);
     vault_world_release(&w);
@@ -59,10 +59,10 @@ START_TEST(a_store_that_cannot_be_made_leaves_nothing)
     (void)snprintf(no_hsm, sizeof(no_hsm), "%s/fake-hsm", w.dir);
     ck_assert_int_eq(mkdir(no_hsm, 0700), 0);
     before = entries(w.dir);
-    assert_rv(CKR_DEVICE_ERROR, store_create(&w.config));
+    assert_rv(CKR_DEVICE_ERROR, store_create(&w.config, &w.store));
     ck_assert_uint_eq(entries(w.dir), before);
     w.config.path = "/nonexistent/folder/store.db";
-    assert_rv(CKR_DEVICE_ERROR, store_create(&w.config));
+    assert_rv(CKR_DEVICE_ERROR, store_create(&w.config, &w.store));
     vault_world_release(&w);
 }
 END_TEST

@@ -106,6 +106,121 @@ START_TEST(a_vault_that_is_refused_leaves_no_key_in_the_hsm)
 }
 END_TEST
 
+/* Keys in the stand-in HSM: rows that are not gone. */
+static size_t keys_in_hsm(const struct vault_world *w)
+{
+    struct {
+        uint8_t id[HSM_ID_LEN];
+        uint8_t key[32];
+        bool gone;
+    } row;
+    char path[128];
+    size_t count = 0;
+    FILE *f;
+
+    (void)snprintf(path, sizeof(path), "%s/fake-hsm", w->dir);
+    f = fopen(path, "re");
+    ck_assert_ptr_nonnull(f);
+    while (fread(&row, sizeof(row), 1, f) == 1)
+        count += !row.gone;
+    (void)fclose(f);
+    return count;
+}
+
+static const struct vault_spec furnished = {
+    .name = "new",
+    .users = {{"so", {(const uint8_t *)"so-pin", 6}}, {"alice", {(const uint8_t *)"alice-pin", 9}}},
+    .default_user = "alice",
+    .policy = {(const uint8_t *)"// rules", 8},
+};
+
+START_TEST(a_vault_has_its_users_and_policy_from_the_start)
+{
+    struct vault_world w;
+    struct vault_info info;
+    struct buf policy = BUF_INIT(1024);
+    uint64_t records = 0;
+
+    vault_world_init(&w);
+    assert_ok(vault_create(w.store, &furnished, &info));
+    ck_assert_str_eq(info.default_user, "alice");
+    vault_world_reopen(&w);
+    assert_ok(user_verify(w.store, &info, "so", BYTES_LIT("so-pin")));
+    assert_ok(user_verify(w.store, &info, "alice", BYTES_LIT("alice-pin")));
+    assert_rv(CKR_PIN_INCORRECT, user_verify(w.store, &info, "alice", BYTES_LIT("so-pin")));
+    assert_ok(vault_get_policy(w.store, &info, &policy));
+    ck_assert(bytes_equal(furnished.policy, buf_bytes(&policy)));
+    assert_ok(store_check(w.store, &records));
+    ck_assert_uint_eq(records, 4);
+    buf_release(&policy);
+    vault_world_release(&w);
+}
+END_TEST
+
+/* Each makes a later row of a new vault fail: SQLite refuses it. Kinds are those of record.h. */
+static const char *const stops[] = {
+    "ON record(kind) WHERE kind = 2",              /* its own record */
+    "ON record(slot) WHERE kind = 4 AND slot > 1", /* its second user */
+    "ON record(kind) WHERE kind = 3",              /* its policy */
+};
+
+START_TEST(a_vault_that_stops_half_way_is_not_there)
+{
+    struct vault_world w;
+    struct vault_info info;
+    struct vault_info *list = NULL;
+    struct vault_spec first = furnished;
+    uint64_t records = 0;
+    size_t keys, count = 0;
+    char sql[128];
+
+    vault_world_init(&w);
+    first.name = "first";
+    assert_ok(vault_create(w.store, &first, &info));
+    keys = keys_in_hsm(&w);
+    (void)snprintf(sql, sizeof(sql), "CREATE UNIQUE INDEX stop %s", stops[_i]);
+    vault_world_sql(&w, sql);
+    assert_rv(CKR_DEVICE_ERROR, vault_create(w.store, &furnished, &info));
+    ck_assert_uint_eq(keys_in_hsm(&w), keys);
+    vault_world_sql(&w, "DROP INDEX stop");
+    assert_rv(CKR_SLOT_ID_INVALID, vault_get(w.store, "new", &info));
+    assert_ok(vault_list(w.store, &list, &count));
+    ck_assert_uint_eq(count, 1);
+    free(list);
+    assert_ok(store_check(w.store, &records));
+    ck_assert_uint_eq(records, 4);
+    assert_ok(vault_create(w.store, &furnished, &info));
+    ck_assert_uint_eq(keys_in_hsm(&w), keys + 1);
+    assert_ok(user_verify(w.store, &info, "alice", BYTES_LIT("alice-pin")));
+    vault_world_release(&w);
+}
+END_TEST
+
+START_TEST(a_vault_with_a_user_who_cannot_be_is_refused_before_the_hsm_makes_a_key)
+{
+    struct vault_world w;
+    struct vault_info info;
+    struct vault_spec spec = furnished;
+    size_t keys;
+
+    vault_world_init(&w);
+    keys = keys_in_hsm(&w);
+    spec.users[1].name = "a b";
+    assert_rv(CKR_ARGUMENTS_BAD, vault_create(w.store, &spec, &info));
+    spec.users[1] = furnished.users[1];
+    spec.users[1].pin = BYTES_LIT("123");
+    assert_rv(CKR_PIN_LEN_RANGE, vault_create(w.store, &spec, &info));
+    spec.users[1] = furnished.users[1];
+    spec.default_user = "bob";
+    assert_rv(CKR_ARGUMENTS_BAD, vault_create(w.store, &spec, &info));
+    spec.default_user = "so";
+    assert_rv(CKR_ARGUMENTS_BAD, vault_create(w.store, &spec, &info));
+    ck_assert_uint_eq(keys_in_hsm(&w), keys);
+    assert_rv(CKR_SLOT_ID_INVALID, vault_get(w.store, "new", &info));
+    vault_world_release(&w);
+}
+END_TEST
+
 START_TEST(vaults_are_listed_by_slot_and_have_keys_of_their_own)
 {
     struct vault_world w;
@@ -254,6 +369,9 @@ int main(void)
         CASE(a_vault_is_found_by_name_and_slot_as_it_was_made),
         CASE(a_vault_that_another_process_renames_has_its_new_name_at_once),
         CASE(a_vault_that_is_refused_leaves_no_key_in_the_hsm),
+        CASE(a_vault_has_its_users_and_policy_from_the_start),
+        CASE_LOOP(a_vault_that_stops_half_way_is_not_there, sizeof(stops) / sizeof(*stops)),
+        CASE(a_vault_with_a_user_who_cannot_be_is_refused_before_the_hsm_makes_a_key),
         CASE(vaults_are_listed_by_slot_and_have_keys_of_their_own),
         CASE(an_update_changes_what_it_says_and_only_from_the_newest),
         CASE(an_update_refuses_bad_and_taken_names_and_settings),
