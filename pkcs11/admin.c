@@ -109,7 +109,8 @@ json_t *admin_json_time(int64_t seconds)
     return json_string(text);
 }
 
-/* {"error": sentence, "rv": name}, and the details of a policy that was refused. */
+/* {"error": sentence, "rv": name}, and the details of a policy or the report on a log that was
+ * refused. */
 static json_t *error_json(struct admin *a, CK_RV rv)
 {
     char name[NAME_BUF_MAX];
@@ -123,6 +124,8 @@ static json_t *error_json(struct admin *a, CK_RV rv)
             json_object_set_new(error, "rv", json_string(name_of_rv(rv, name))) == 0;
     if (whole && a->details != NULL)
         whole = json_object_set(error, "errors", a->details) == 0;
+    if (whole && a->report != NULL)
+        whole = json_object_set(error, "report", a->report) == 0;
     if (whole)
         return error;
     json_decref(error);
@@ -318,6 +321,8 @@ static CK_RV run_verb(struct admin *a)
 
     if (rv == CKR_OK)
         rv = act(a);
+    else if (a->verb->flags & ADMIN_REPORTS)
+        admin_log_report(a);
     (void)snprintf(reason, sizeof(reason), "%s", fail_reason());
     left = call_leave(&a->run, rv);
     /* Writing the record may itself have met and repaired trouble: the caller's reason is the
@@ -344,6 +349,7 @@ static CK_RV admin_call(const CK_UTF8CHAR *request, CK_ULONG request_len,
     json_decref(a.request);
     json_decref(a.answer);
     json_decref(a.details);
+    json_decref(a.report);
     return rv;
 }
 

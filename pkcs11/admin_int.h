@@ -31,10 +31,11 @@ struct admin_member {
 
 struct admin;
 
-#define ADMIN_VAULT    1U /* the member "vault" names an existing vault: run.vault is set */
-#define ADMIN_CHANGES  2U /* changes state: the intent is in the log before the act */
-#define ADMIN_ASKS     4U /* the act asks the gate itself: its question needs an object */
-#define ADMIN_HOMELESS 8U /* runs without an engine: there is no home yet */
+#define ADMIN_VAULT    1U  /* the member "vault" names an existing vault: run.vault is set */
+#define ADMIN_CHANGES  2U  /* changes state: the intent is in the log before the act */
+#define ADMIN_ASKS     4U  /* the act asks the gate itself: its question needs an object */
+#define ADMIN_HOMELESS 8U  /* runs without an engine: there is no home yet */
+#define ADMIN_REPORTS  16U /* a log that keeps the engine asleep is reported on, in the refusal */
 
 struct admin_verb {
     const char *name;
@@ -62,6 +63,7 @@ struct admin {
     CK_ULONG secret_count;
     json_t *answer;  /* an object, filled by the verb */
     json_t *details; /* "errors" of a refusal, NULL: none */
+    json_t *report;  /* "report" of a refusal, NULL: none */
 };
 
 /* Members by name; checked against the table before the act, so the kind is right. */
@@ -109,6 +111,11 @@ void admin_policy_statement(struct buf *out, const char *user, const char *role)
 
 /* policy.explain (admin_explain.c). */
 CK_RV admin_policy_explain(struct admin *a);
+
+/* ---- the log (admin_log.c) ---- */
+
+/* The engine did not wake. Where that was the log: a->report says what is wrong with it. */
+void admin_log_report(struct admin *a);
 
 /* ---- keys (admin_key.c, admin_keygen.c) ---- */
 

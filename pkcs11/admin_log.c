@@ -5,6 +5,7 @@
 #include "audit/verify.h"
 #include "base/clock.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -106,26 +107,54 @@ static CK_RV log_show_verb(struct admin *a)
 
 /* ---- log.verify, log.key, log.checkpoint ---- */
 
+/* NULL without memory. */
+static json_t *report_json(const struct verify_report *report)
+{
+    char root[65];
+    json_t *json;
+
+    bytes_to_hex(BYTES(report->root, sizeof(report->root)), root);
+    json = json_pack("{s:b, s:I, s:I, s:s, s:o}", "ok", (int)report->ok, "size",
+                     (json_int_t)report->size, "unsigned-tail", (json_int_t)report->unsigned_tail,
+                     "root", root, "problem", admin_json_text(bytes_from_str(report->problem)));
+    if (json == NULL || !report->has_bad_seq ||
+        json_object_set_new(json, "bad-seq", json_integer((json_int_t)report->bad_seq)) == 0)
+        return json;
+    json_decref(json);
+    return NULL;
+}
+
 static CK_RV log_verify_verb(struct admin *a)
 {
     struct engine *engine = a->run.app->engine;
     struct verify_report report = {.size = 0};
-    char root[65];
     CK_RV rv = verify_log(engine_paths(engine)->log, engine_log_key_text(engine), &report);
 
     if (rv != CKR_OK)
         return rv;
-    bytes_to_hex(BYTES(report.root, sizeof(report.root)), root);
     gate_count(&a->run, report.size);
-    rv = admin_put(a->answer, "report",
-                   json_pack("{s:b, s:I, s:I, s:s, s:o}", "ok", (int)report.ok, "size",
-                             (json_int_t)report.size, "unsigned-tail",
-                             (json_int_t)report.unsigned_tail, "root", root, "problem",
-                             admin_json_text(bytes_from_str(report.problem))));
-    if (rv == CKR_OK && report.has_bad_seq)
-        rv = admin_put(json_object_get(a->answer, "report"), "bad-seq",
-                       json_integer((json_int_t)report.bad_seq));
-    return rv;
+    return admin_put(a->answer, "report", report_json(&report));
+}
+
+/*
+ * A damaged log keeps the engine from waking, and then nobody can be asked who may verify it, and
+ * no record made. What is told is only what is wrong with the log, out of files that the caller,
+ * in whose process this runs, can read without us. The verb stays refused; a log that would verify
+ * is not reported at all.
+ */
+void admin_log_report(struct admin *a)
+{
+    struct engine *engine = a->run.app != NULL ? a->run.app->engine : NULL;
+    struct verify_report report = {.size = 0};
+    char key[VERIFY_KEY_MAX];
+    char reason[FAIL_REASON_MAX];
+
+    if (engine == NULL || !engine_log_refused(engine, key))
+        return;
+    (void)snprintf(reason, sizeof(reason), "%s", fail_reason());
+    if (verify_log(engine_paths(engine)->log, key, &report) == CKR_OK && !report.ok)
+        a->report = report_json(&report);
+    (void)fail(CKR_DEVICE_ERROR, "%s", reason);
 }
 
 static CK_RV log_key_verb(struct admin *a)
@@ -161,7 +190,7 @@ static const struct admin_member no_members[] = {{0}};
 
 static const struct admin_verb verbs[] = {
     {"log.show", ACTION_READ_LOG, ADMIN_VAULT, show_members, log_show_verb},
-    {"log.verify", ACTION_VERIFY_LOG, 0, no_members, log_verify_verb},
+    {"log.verify", ACTION_VERIFY_LOG, ADMIN_REPORTS, no_members, log_verify_verb},
     {"log.key", ACTION_VERIFY_LOG, 0, no_members, log_key_verb},
     {"log.checkpoint", ACTION_VERIFY_LOG, 0, no_members, log_checkpoint_verb},
 };

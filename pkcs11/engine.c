@@ -7,8 +7,6 @@
  */
 #include "pkcs11/engine.h"
 
-#include "audit/verify.h"
-
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -42,6 +40,7 @@ struct engine {
     int64_t retry_at;     /* monotonic; INT64_MAX: never again */
     CK_RV refused;
     char refused_reason[FAIL_REASON_MAX];
+    bool log_refused; /* all but the log was there */
     struct rules_entry rules[RULES_MAX];
     size_t rules_count;
     size_t rules_next; /* the place that is given up next when all are taken */
@@ -175,6 +174,7 @@ static CK_RV wake_locked(struct engine *engine)
         atomic_store(&engine->awake, true);
         return CKR_OK;
     }
+    engine->log_refused = engine->store != NULL && engine->log_key_text[0] != '\0';
     close_all(engine);
     engine->refused = CKR_DEVICE_ERROR;
     (void)snprintf(engine->refused_reason, sizeof(engine->refused_reason), "%s", fail_reason());
@@ -193,6 +193,18 @@ CK_RV engine_wake(struct engine *engine)
     rv = wake_locked(engine);
     (void)pthread_mutex_unlock(&engine->lock);
     return rv;
+}
+
+bool engine_log_refused(struct engine *engine, char ret_key[static VERIFY_KEY_MAX])
+{
+    bool refused;
+
+    (void)pthread_mutex_lock(&engine->lock);
+    refused = !atomic_load(&engine->awake) && engine->refused != CKR_OK && engine->log_refused;
+    if (refused)
+        memcpy(ret_key, engine->log_key_text, VERIFY_KEY_MAX);
+    (void)pthread_mutex_unlock(&engine->lock);
+    return refused;
 }
 
 static void rules_free(struct rules *rules)

@@ -7,6 +7,7 @@
 #define KEYWARD_PKCS11_ENGINE_H
 
 #include "audit/trail.h"
+#include "audit/verify.h"
 #include "base/clock.h"
 #include "hsm/hsm.h"
 #include "hsm/local.h"
@@ -54,6 +55,9 @@ MUST_CHECK CK_RV engine_new(const char *home, const char *worker, const struct c
  * call), one about the HSM's PIN for good: an HSM erases itself after a few bad ones.
  */
 MUST_CHECK CK_RV engine_wake(struct engine *engine);
+/* Was it the log that kept the engine from waking, the last time it was tried? The log's verifier
+ * key then. */
+bool engine_log_refused(struct engine *engine, char ret_key[static VERIFY_KEY_MAX]);
 /* Last checkpoint, everything closed. NULL is fine. */
 void engine_free(struct engine *engine);
 /* In a child after fork: the parent's worker, locks and files are left alone. */

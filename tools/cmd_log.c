@@ -118,16 +118,20 @@ static int tell_report(const struct invocation *inv, const json_t *answer)
     return TOOL_DONE;
 }
 
+/* A log that keeps the vault from opening is refused, with the report on it. */
 int cmd_log_verify(const struct invocation *inv)
 {
     struct client client;
     json_t *answer = NULL;
     int rc = client_open(inv, &client);
 
-    if (rc == TOOL_DONE)
-        rc = client_call(&client, json_pack("{s:s}", "verb", "log.verify"), &answer);
-    if (rc == TOOL_DONE)
-        rc = tell_report(inv, answer);
+    if (rc == TOOL_DONE) {
+        rc = client_try(&client, json_pack("{s:s}", "verb", "log.verify"), &answer);
+        if (rc == TOOL_DONE || json_object_get(answer, "report") != NULL)
+            rc = tell_report(inv, answer);
+        else
+            rc = tool_fail(rc, inv->command->name, "%s", client_error(answer));
+    }
     json_decref(answer);
     client_close(&client);
     return rc;
