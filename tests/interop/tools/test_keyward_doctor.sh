@@ -103,6 +103,16 @@ check "put back: healthy again" healthy
 finds warn policies 'nobody may use it' env
 "$KEYWARD" policy apply web "$WORK/web.cedar" >/dev/null
 check "with its policy: healthy again" healthy
+SPOIL="$BUILD/tests/interop/tools/spoil"
+check "a policy that does not load" "$SPOIL" policy web
+finds FAIL policies 'web.*until it is applied anew' env
+"$KEYWARD" policy apply web "$WORK/web.cedar" >/dev/null
+check "applied anew: healthy again" healthy
+check "a user without a PIN" "$SPOIL" user web carol
+finds warn PINs 'user web/carol has no PIN: keyward user pin web/carol' env
+printf 'carol-pin-1' >"$WORK/carol"
+"$KEYWARD" user pin web/carol --pin-file "$WORK/carol" >/dev/null
+check "with a PIN: healthy again" healthy
 # A full disk last: the home goes onto a small one.
 mkdir "$WORK/small"
 if mount -t tmpfs -o size=32m none "$WORK/small" 2>/dev/null; then
