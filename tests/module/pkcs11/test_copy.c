@@ -144,6 +144,71 @@ START_TEST(key_in_the_hsm_is_not_copied_but_its_public_half_is)
 }
 END_TEST
 
+static void encrypt(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE key, uint8_t out[16])
+{
+    CK_MECHANISM ecb = {CKM_AES_ECB, NULL, 0};
+    uint8_t block[16] = {0};
+    CK_ULONG len = 16;
+
+    assert_ok(p11->C_EncryptInit(session, &ecb, key));
+    assert_ok(p11->C_Encrypt(session, block, sizeof(block), out, &len));
+}
+
+static CK_OBJECT_HANDLE software_key(CK_SESSION_HANDLE session)
+{
+    CK_MECHANISM mechanism = {CKM_AES_KEY_GEN, NULL, 0};
+    CK_OBJECT_HANDLE key = 0;
+
+    assert_ok(p11->C_GenerateKey(session, &mechanism,
+                                 LIST(ULONG(CKA_VALUE_LEN, 32), YES(CKA_TOKEN),
+                                      YES(CKA_EXTRACTABLE), YES(CKA_ENCRYPT), YES(CKA_DECRYPT),
+                                      TEXT(CKA_KEYWARD_PROTECTION, "software")),
+                                 &key));
+    return key;
+}
+
+START_TEST(software_key_and_its_copy_are_the_same_key_and_two_lives)
+{
+    CK_SESSION_HANDLE session = token_alice();
+    CK_OBJECT_HANDLE key = software_key(session), brief = 0, kept = 0;
+    uint8_t one[16], two[16], three[16];
+
+    encrypt(session, key, one);
+    assert_ok(copy(session, key, LIST(NO(CKA_TOKEN)), &brief));
+    assert_ok(copy(session, brief, LIST(YES(CKA_TOKEN), TEXT(CKA_LABEL, "kept")), &kept));
+    encrypt(session, brief, two);
+    ck_assert_mem_eq(one, two, 16);
+    assert_ok(p11->C_DestroyObject(session, key));
+    assert_ok(p11->C_DestroyObject(session, brief));
+    encrypt(session, kept, three);
+    ck_assert_mem_eq(one, three, 16);
+    assert_ok(p11->C_Finalize(NULL));
+    session = token_alice();
+    encrypt(session, token_one(session, "kept", CKO_SECRET_KEY), two);
+    ck_assert_mem_eq(one, two, 16);
+    assert_ok(p11->C_Finalize(NULL));
+}
+END_TEST
+
+START_TEST(copy_of_a_software_key_has_at_most_its_rights)
+{
+    CK_SESSION_HANDLE session = token_alice();
+    CK_OBJECT_HANDLE key = software_key(session), other = 0, third = 0;
+
+    assert_ok(copy(session, key, LIST(NO(CKA_EXTRACTABLE), NO(CKA_DECRYPT)), &other));
+    ck_assert_uint_eq(token_bool(session, other, CKA_EXTRACTABLE), CK_FALSE);
+    ck_assert_uint_eq(token_bool(session, other, CKA_NEVER_EXTRACTABLE), CK_FALSE);
+    ck_assert_uint_eq(token_bool(session, key, CKA_EXTRACTABLE), CK_TRUE);
+    assert_rv(CKR_ATTRIBUTE_READ_ONLY, copy(session, other, LIST(YES(CKA_EXTRACTABLE)), &third));
+    assert_rv(CKR_ATTRIBUTE_READ_ONLY, copy(session, other, LIST(YES(CKA_DECRYPT)), &third));
+    assert_rv(CKR_ATTRIBUTE_READ_ONLY, copy(session, key, LIST(YES(CKA_WRAP)), &third));
+    assert_rv(CKR_ATTRIBUTE_READ_ONLY, copy(session, key, LIST(NO(CKA_SENSITIVE)), &third));
+    assert_rv(CKR_ATTRIBUTE_READ_ONLY,
+              copy(session, key, LIST(TEXT(CKA_KEYWARD_PROTECTION, "hsm")), &third));
+    assert_ok(p11->C_Finalize(NULL));
+}
+END_TEST
+
 START_TEST(certificate_is_copied)
 {
     CK_SESSION_HANDLE session = token_alice();
@@ -208,6 +273,8 @@ int main(void)
         CASE(what_is_not_copyable_is_not_copied),
         CASE(copy_is_told_no_other_contents_and_no_more_rights),
         CASE(key_in_the_hsm_is_not_copied_but_its_public_half_is),
+        CASE(software_key_and_its_copy_are_the_same_key_and_two_lives),
+        CASE(copy_of_a_software_key_has_at_most_its_rights),
         CASE(certificate_is_copied),
         CASE_LOOP(who_may_not_rename_read_or_make_it_does_not_copy_it, COUNT(policies)),
     };

@@ -332,6 +332,62 @@ START_TEST(a_policy_applied_between_init_and_sign_holds_for_sign)
 }
 END_TEST
 
+/* ---- CKA_TRUSTED ---- */
+
+#define OFFICER                                                                                    \
+    "permit (principal is User, action in Action::\"dataPlane\", resource)"                        \
+    "when { principal == User::\"alice\" || principal == User::\"so\" };"
+
+static CK_RV set_trusted(const struct lab *lab, CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object,
+                         CK_BBOOL value)
+{
+    CK_ATTRIBUTE attribute = {CKA_TRUSTED, &value, sizeof(value)};
+
+    return lab->f->C_SetAttributeValue(session, object, &attribute, 1);
+}
+
+static CK_BBOOL is_trusted(const struct lab *lab, CK_SESSION_HANDLE session,
+                           CK_OBJECT_HANDLE object)
+{
+    CK_BBOOL value = 99;
+    CK_ATTRIBUTE attribute = {CKA_TRUSTED, &value, sizeof(value)};
+
+    assert_ok(lab->f->C_GetAttributeValue(session, object, &attribute, 1));
+    return value;
+}
+
+START_TEST(trusted_is_set_by_the_security_officer_and_taken_away_by_who_may_update)
+{
+    struct scene s;
+
+    scene_start(&s, OFFICER);
+    assert_rv(CKR_USER_NOT_LOGGED_IN, set_trusted(&s.lab, s.session, s.public_key, CK_TRUE));
+    assert_ok(s.lab.f->C_Logout(s.session));
+    assert_ok(lab_login(&s.lab, s.session, CKU_SO, LAB_SO_PIN));
+    assert_ok(set_trusted(&s.lab, s.session, s.public_key, CK_TRUE));
+    ck_assert_uint_eq(is_trusted(&s.lab, s.session, s.public_key), CK_TRUE);
+    assert_ok(s.lab.f->C_Logout(s.session));
+    assert_ok(lab_login(&s.lab, s.session, CKU_USER, LAB_PIN));
+    ck_assert_uint_eq(is_trusted(&s.lab, s.session, s.public_key), CK_TRUE);
+    assert_ok(set_trusted(&s.lab, s.session, s.public_key, CK_TRUE)); /* it is */
+    assert_ok(set_trusted(&s.lab, s.session, s.public_key, CK_FALSE));
+    assert_rv(CKR_USER_NOT_LOGGED_IN, set_trusted(&s.lab, s.session, s.public_key, CK_TRUE));
+    lab_end(&s.lab);
+}
+END_TEST
+
+START_TEST(trusted_is_not_set_by_an_officer_whom_the_policy_lets_read_only)
+{
+    struct scene s;
+
+    scene_start(&s, USE_ALL);
+    assert_ok(s.lab.f->C_Logout(s.session));
+    assert_ok(lab_login(&s.lab, s.session, CKU_SO, LAB_SO_PIN));
+    assert_rv(CKR_ACTION_PROHIBITED, set_trusted(&s.lab, s.session, s.public_key, CK_TRUE));
+    lab_end(&s.lab);
+}
+END_TEST
+
 int main(void)
 {
     const struct suite_case cases[] = {
@@ -346,6 +402,8 @@ int main(void)
         CASE(a_user_of_one_vault_has_no_handle_in_the_other),
         CASE_LOOP(a_policy_applied_in_another_process_holds_from_the_next_call_on, ELSEWHERE),
         CASE_LOOP(a_policy_applied_between_init_and_sign_holds_for_sign, ELSEWHERE),
+        CASE(trusted_is_set_by_the_security_officer_and_taken_away_by_who_may_update),
+        CASE(trusted_is_not_set_by_an_officer_whom_the_policy_lets_read_only),
     };
 
     return lab_suite_run("pkcs11/visibility", cases, sizeof(cases) / sizeof(*cases));
