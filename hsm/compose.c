@@ -6,18 +6,6 @@
 
 #include <string.h>
 
-/* Keys of ours only (the log's): not a mechanism applications may ask for, hence no row in
- * base/mech.c. */
-static const struct mech eddsa = {
-    .type = CKM_EDDSA,
-    .name = "CKM_EDDSA",
-    .key = CKK_EC_EDWARDS,
-    .params = MECH_PARAMS_NONE,
-    .hash = KW_NO_MECHANISM,
-    .raw = KW_NO_MECHANISM,
-    .flags = CKF_SIGN | CKF_VERIFY,
-};
-
 /* RFC 8017, appendix B.1 and note 1 of section 9.2: the DER in front of the digest. */
 static const struct digest_info {
     CK_MECHANISM_TYPE hash;
@@ -66,14 +54,14 @@ static const CK_FLAGS flag_of[] = {
     [HSM_DECRYPT] = CKF_DECRYPT, [HSM_WRAP] = CKF_WRAP,     [HSM_UNWRAP] = CKF_UNWRAP,
 };
 
-static const struct mech *row_of(CK_MECHANISM_TYPE type)
+CK_FLAGS plan_flag_of(enum hsm_use use)
 {
-    return type == CKM_EDDSA ? &eddsa : mech_find(type);
+    return flag_of[use];
 }
 
 CK_MECHANISM_TYPE plan_raw_of(CK_MECHANISM_TYPE mechanism)
 {
-    const struct mech *row = row_of(mechanism);
+    const struct mech *row = mech_find(mechanism);
 
     return row != NULL ? row->raw : KW_NO_MECHANISM;
 }
@@ -91,11 +79,11 @@ static CK_RV check_use(enum hsm_use use, const struct hsm_key *key)
 
 CK_RV plan_check(CK_FLAGS use, const struct hsm_key *key, const CK_MECHANISM *mechanism)
 {
-    const struct mech *row = row_of(mechanism->mechanism);
+    const struct mech *row = mech_find(mechanism->mechanism);
 
     if (row == NULL)
         return fail(CKR_MECHANISM_INVALID, "mechanism 0x%lx is not known", mechanism->mechanism);
-    if (row->key != key->type)
+    if (!mech_takes_key(row, key->type))
         return fail(CKR_KEY_TYPE_INCONSISTENT, "%s does not work with this type of key", row->name);
     if ((row->flags & use) == 0)
         return fail(CKR_MECHANISM_INVALID, "%s is not for this operation", row->name);
@@ -105,7 +93,7 @@ CK_RV plan_check(CK_FLAGS use, const struct hsm_key *key, const CK_MECHANISM *me
 CK_RV plan_make(enum hsm_use use, const struct hsm_key *key, const CK_MECHANISM *mechanism,
                 struct plan *ret)
 {
-    const struct mech *row = row_of(mechanism->mechanism);
+    const struct mech *row = mech_find(mechanism->mechanism);
     bool composed;
     CK_RV rv = plan_check(flag_of[use], key, mechanism);
 

@@ -72,6 +72,8 @@ static const struct {
     {CKM_GENERIC_SECRET_KEY_GEN, CKF_GENERATE},
     {CKM_EC_KEY_PAIR_GEN, CKF_GENERATE_KEY_PAIR},
     {CKM_ECDSA, CKF_SIGN | CKF_VERIFY},
+    {CKM_EC_EDWARDS_KEY_PAIR_GEN, CKF_GENERATE_KEY_PAIR},
+    {CKM_EDDSA, CKF_SIGN | CKF_VERIFY},
     {CKM_AES_KEY_GEN, CKF_GENERATE},
     {CKM_AES_ECB, CKF_ENCRYPT | CKF_DECRYPT},
     {CKM_AES_CBC, CKF_ENCRYPT | CKF_DECRYPT},
@@ -382,6 +384,9 @@ static CK_RV driver_run(void *device, enum hsm_use use, const struct hsm_key *ke
                              .signature = signature};
     bool lost;
 
+    if (mechanism->mechanism == CKM_EDDSA && mechanism->pParameter != NULL)
+        return fail(CKR_MECHANISM_PARAM_INVALID,
+                    "the HSM is asked for EdDSA in its pure form only");
     if (in.len <= WIRE_DATA_MAX)
         return pool_call(device, &q, true, out, &lost);
     if (key->kind == HSM_KEY_SECRET)

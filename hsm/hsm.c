@@ -1,5 +1,6 @@
 /* The checked wrappers around a driver's operations: see hsm.h. */
 #include "hsm/hsm.h"
+#include "hsm/compose_wrap.h"
 #include "hsm/hsm_int.h"
 
 #include <stdlib.h>
@@ -90,6 +91,8 @@ bool hsm_offers(struct hsm *hsm, CK_MECHANISM_TYPE mechanism, CK_FLAGS use)
 
     if (hsm == NULL || use == 0)
         return false;
+    if ((use & (CKF_WRAP | CKF_UNWRAP)) != 0 && hsm->driver->make_ready == NULL)
+        wrap_needs(mechanism, use, &mechanism, &use);
     if (raw != KW_NO_MECHANISM)
         mechanism = raw;
     return hsm->driver->offers(hsm->device, mechanism, use);
@@ -214,12 +217,15 @@ CK_RV hsm_run_plan(struct hsm *hsm, enum hsm_use use, const struct hsm_key *key,
                    const struct plan *plan, const CK_MECHANISM *mechanism, struct bytes in,
                    struct bytes signature, struct buf *out)
 {
+    const struct wrap_device there = {hsm->device, hsm->local, hsm->driver->run};
     uint8_t digest[LOCAL_DIGEST_MAX];
     size_t len = 0;
     CK_RV rv = plan_check_data(plan, mechanism, in.len);
 
     if (rv != CKR_OK)
         return rv;
+    if ((use == HSM_WRAP || use == HSM_UNWRAP) && hsm->driver->make_ready == NULL)
+        return wrap_compose(&there, use, key, mechanism, in, out);
     if (plan->hash == KW_NO_MECHANISM)
         return hsm->driver->run(hsm->device, use, key, mechanism, in, signature, out);
     rv = local_hash_of(hsm->local, plan->hash, in, digest, &len);

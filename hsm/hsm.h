@@ -178,7 +178,8 @@ MUST_CHECK CK_RV hsm_decapsulate(struct hsm *hsm, const struct hsm_key *key,
 /*
  * The same in parts, wrapping excepted. Hashed signatures keep no lane (local digest, one raw call
  * at the end); ciphers and MACs pin a lane until the end. A pinned lane that is lost ends the
- * operation with CKR_DEVICE_ERROR. mechanism is copied, parameters included. update: out gets what
+ * operation with CKR_DEVICE_ERROR. mechanism is copied, what its
+ * parameter points to is borrowed until hsm_op_free(). update: out gets what
  * became available (may be nothing); NULL out for sign and verify. final: signature for HSM_VERIFY
  * only.
  */

@@ -95,6 +95,8 @@ MUST_CHECK CK_RV plan_message(const struct plan *plan, struct bytes digest,
 /* Data the mechanism cannot take: CKR_DATA_LEN_RANGE. Raw PSS wants exactly a digest. */
 MUST_CHECK CK_RV plan_check_data(const struct plan *plan, const CK_MECHANISM *mechanism,
                                  size_t len);
+/* HSM_SIGN -> CKF_SIGN */
+CK_FLAGS plan_flag_of(enum hsm_use use);
 /* The mechanism a hashed one is composed from, or KW_NO_MECHANISM. */
 CK_MECHANISM_TYPE plan_raw_of(CK_MECHANISM_TYPE mechanism);
 

@@ -4,7 +4,6 @@
  * piece), or an operation on the device, which holds a lane of it.
  */
 #include "hsm/hsm_int.h"
-#include "hsm/wire.h"
 
 #include <stdlib.h>
 
@@ -14,10 +13,9 @@
 struct hsm_op {
     struct hsm *hsm;
     struct plan plan;
-    /* Use, key and mechanism as they were at the beginning. The copy is made by the wire's encoder
-     * into frame and read back: it is the one place that knows what parameters point to. */
-    struct wire_request asked;
-    struct buf frame;
+    enum hsm_use use;
+    struct hsm_key key;
+    CK_MECHANISM mechanism; /* what its parameter points to is the caller's */
     struct local_digest *digest;
     struct buf gathered;
     void *device_op;
@@ -25,31 +23,16 @@ struct hsm_op {
     bool ended;
 };
 
-static CK_RV keep_request(struct hsm_op *op, enum hsm_use use, const struct hsm_key *key,
-                          const CK_MECHANISM *mechanism)
-{
-    const struct wire_request q = {
-        .op = WIRE_BEGIN, .use = use, .spec.key = *key, .mechanism = *mechanism};
-
-    if (!wire_put_request(&op->frame, &q))
-        return fail(CKR_MECHANISM_PARAM_INVALID, "the mechanism's parameters are too long");
-    if (!wire_get_request(buf_bytes(&op->frame), &op->asked))
-        return fail_internal("a request that is written but cannot be read");
-    op->asked.spec.key.ready = key->ready;
-    return CKR_OK;
-}
-
 static CK_RV start(struct hsm_op *op)
 {
     struct hsm *hsm = op->hsm;
 
     if (op->plan.hash != KW_NO_MECHANISM)
         return local_digest_new(hsm->local, op->plan.hash, &op->digest);
-    op->whole = hsm->driver->whole(&op->asked.spec.key, op->plan.mechanism);
+    op->whole = hsm->driver->whole(&op->key, op->plan.mechanism);
     if (op->whole)
         return CKR_OK;
-    return hsm->driver->begin(hsm->device, op->asked.use, &op->asked.spec.key, &op->asked.mechanism,
-                              &op->device_op);
+    return hsm->driver->begin(hsm->device, op->use, &op->key, &op->mechanism, &op->device_op);
 }
 
 CK_RV hsm_begin(struct hsm *hsm, enum hsm_use use, const struct hsm_key *key,
@@ -66,13 +49,13 @@ CK_RV hsm_begin(struct hsm *hsm, enum hsm_use use, const struct hsm_key *key,
     if (op == NULL)
         return fail_memory();
     op->hsm = hsm;
-    op->frame = BUF_INIT(WIRE_FRAME_MAX);
+    op->use = use;
+    op->key = *key;
+    op->mechanism = *mechanism;
     op->gathered = BUF_INIT(GATHERED_MAX);
     rv = hsm_check_ready(hsm, key);
     if (rv == CKR_OK)
         rv = plan_make(use, key, mechanism, &op->plan);
-    if (rv == CKR_OK)
-        rv = keep_request(op, use, key, mechanism);
     if (rv == CKR_OK)
         rv = start(op);
     if (rv == CKR_OK)
@@ -113,7 +96,7 @@ CK_RV hsm_update(struct hsm_op *op, struct bytes in, struct buf *out)
         return rv;
     if (out != NULL)
         buf_clear(out);
-    else if (op->asked.use == HSM_ENCRYPT || op->asked.use == HSM_DECRYPT)
+    else if (op->use == HSM_ENCRYPT || op->use == HSM_DECRYPT)
         return fail_argument("out");
     rv = update(op, in, out);
     op->ended = rv != CKR_OK;
@@ -127,8 +110,7 @@ static CK_RV finish_digest(struct hsm_op *op, struct buf *out)
     CK_RV rv = local_digest_final(op->digest, digest, &len);
 
     if (rv == CKR_OK)
-        rv = hsm_sign_digest(op->hsm, &op->asked.spec.key, &op->plan, &op->asked.mechanism,
-                             BYTES(digest, len), out);
+        rv = hsm_sign_digest(op->hsm, &op->key, &op->plan, &op->mechanism, BYTES(digest, len), out);
     return rv;
 }
 
@@ -137,8 +119,8 @@ static CK_RV finish(struct hsm_op *op, struct bytes signature, struct buf *out)
     if (op->digest != NULL)
         return finish_digest(op, out);
     if (op->whole)
-        return hsm_run_plan(op->hsm, op->asked.use, &op->asked.spec.key, &op->plan,
-                            &op->asked.mechanism, buf_bytes(&op->gathered), signature, out);
+        return hsm_run_plan(op->hsm, op->use, &op->key, &op->plan, &op->mechanism,
+                            buf_bytes(&op->gathered), signature, out);
     return op->hsm->driver->final(op->device_op, signature, out);
 }
 
@@ -150,7 +132,7 @@ CK_RV hsm_final(struct hsm_op *op, struct bytes signature, struct buf *out)
         return rv;
     if (out != NULL)
         buf_clear(out);
-    else if (op->asked.use != HSM_VERIFY)
+    else if (op->use != HSM_VERIFY)
         return fail_argument("out");
     op->ended = true;
     rv = finish(op, signature, out);
@@ -165,6 +147,5 @@ void hsm_op_free(struct hsm_op *op)
         op->hsm->driver->op_free(op->device_op);
     local_digest_free(op->digest);
     buf_release_secure(&op->gathered);
-    buf_release_secure(&op->frame);
     free(op);
 }

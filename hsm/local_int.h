@@ -90,6 +90,10 @@ MUST_CHECK CK_RV local_set_oaep(struct local *local, EVP_PKEY_CTX *ctx,
 MUST_CHECK CK_RV local_set_pss(struct local *local, EVP_PKEY_CTX *ctx,
                                const CK_RSA_PKCS_PSS_PARAMS *params, size_t modulus_len);
 
+struct local_curve;
+/* CKR_MECHANISM_PARAM_INVALID for what is not the pure form. */
+MUST_CHECK CK_RV local_check_eddsa(const struct local_curve *curve, const CK_MECHANISM *mechanism);
+
 /* One row a curve: what PKCS#11 calls it (DER of CKA_EC_PARAMS), what OpenSSL calls it. */
 struct local_curve {
     const char *name;

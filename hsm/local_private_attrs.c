@@ -352,6 +352,7 @@ static const struct {
     {CKK_RSA, rsa_from_attrs, rsa_to_attrs},
     {CKK_EC, curve_from_attrs, curve_to_attrs},
     {CKK_EC_EDWARDS, curve_from_attrs, curve_to_attrs},
+    {CKK_EC_MONTGOMERY, curve_from_attrs, curve_to_attrs},
 };
 
 CK_RV local_private_from_attrs(struct local *local, CK_KEY_TYPE type, const struct attrs *attrs,

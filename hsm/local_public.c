@@ -4,8 +4,9 @@
  *
  * Whatever comes in is checked before it is used: only named curves of the table below, points in
  * their uncompressed form and on the curve (OpenSSL checks that whenever it decodes one), RSA
- * moduli of 1024 to 16384 bits, odd exponents of at least 3. An Edwards point is checked for its
- * length only: one that is no point verifies nothing.
+ * moduli of 1024 to 16384 bits, odd exponents of at least 3. A point of an
+ * Edwards or Montgomery curve is checked for its length only: one that is none verifies nothing and
+ * agrees on nothing.
  */
 #include "hsm/local_int.h"
 
@@ -45,9 +46,11 @@ static const struct local_curve curves[] = {
     CURVE("brainpoolP512r1", CKK_EC, "\x06\x09\x2b\x24\x03\x03\x02\x08\x01\x01\x0d", 512, 64, 64),
     CURVE("ED25519", CKK_EC_EDWARDS, "\x06\x03\x2b\x65\x70", 255, 32, 32),
     CURVE("ED448", CKK_EC_EDWARDS, "\x06\x03\x2b\x65\x71", 448, 57, 57),
+    CURVE("X25519", CKK_EC_MONTGOMERY, "\x06\x03\x2b\x65\x6e", 255, 32, 32),
+    CURVE("X448", CKK_EC_MONTGOMERY, "\x06\x03\x2b\x65\x6f", 448, 56, 56),
 };
 
-/* PKCS#11 3.0, 2.3.10: an Edwards curve may also be given by name, as a PrintableString. */
+/* PKCS#11 3.0, 2.3.10: such a curve may also be given by name, as a PrintableString. */
 static const struct {
     struct bytes params;
     const char *name;
@@ -60,6 +63,14 @@ static const struct {
                        "edwards448",
       12},
      "ED448"},
+    {{(const uint8_t *)"\x13\x0a"
+                       "curve25519",
+      12},
+     "X25519"},
+    {{(const uint8_t *)"\x13\x08"
+                       "curve448",
+      10},
+     "X448"},
 };
 
 static const struct local_curve *curve_named(const char *name)
@@ -91,10 +102,10 @@ const struct local_curve *local_curve_of_key(const EVP_PKEY *key)
     char name[64];
     size_t len = 0;
 
-    if (EVP_PKEY_is_a(key, "ED25519"))
-        return curve_named("ED25519");
-    if (EVP_PKEY_is_a(key, "ED448"))
-        return curve_named("ED448");
+    for (size_t i = 0; i < sizeof(curves) / sizeof(*curves); i++) {
+        if (curves[i].type != CKK_EC && EVP_PKEY_is_a(key, curves[i].name))
+            return &curves[i];
+    }
     /* A curve spelt out is refused even where it is one of ours: checks then all hang on one table.
      */
     if (!EVP_PKEY_is_a(key, "EC") ||
@@ -147,13 +158,13 @@ static CK_RV check_rsa(const EVP_PKEY *key)
 static CK_RV read_point(const EVP_PKEY *key, const struct local_curve *curve,
                         uint8_t out[static POINT_MAX], size_t *ret_len)
 {
-    bool edwards = curve->type == CKK_EC_EDWARDS;
-    size_t want = edwards ? curve->field_len : 1 + 2 * (size_t)curve->field_len;
+    bool flat = curve->type != CKK_EC;
+    size_t want = flat ? curve->field_len : 1 + 2 * (size_t)curve->field_len;
     size_t len = 0;
 
     if (EVP_PKEY_get_octet_string_param(key, OSSL_PKEY_PARAM_PUB_KEY, out, POINT_MAX, &len) != 1)
         return fail_public("has no point");
-    if (len != want || (!edwards && out[0] != 0x04))
+    if (len != want || (!flat && out[0] != 0x04))
         return fail_public("has a point that is compressed");
     *ret_len = len;
     return CKR_OK;
@@ -196,10 +207,8 @@ static EVP_PKEY *decode(struct local *local, const unsigned char **data, size_t 
 static const struct {
     const char *name, *oid;
 } key_types[] = {
-    {"RSA", "1.2.840.113549.1.1.1"},
-    {"EC", "1.2.840.10045.2.1"},
-    {"ED25519", "1.3.101.112"},
-    {"ED448", "1.3.101.113"},
+    {"RSA", "1.2.840.113549.1.1.1"}, {"EC", "1.2.840.10045.2.1"}, {"ED25519", "1.3.101.112"},
+    {"ED448", "1.3.101.113"},        {"X25519", "1.3.101.110"},   {"X448", "1.3.101.111"},
 };
 
 const char *local_key_oid(const char *name)
@@ -366,15 +375,15 @@ CK_RV local_public_from_rsa(struct local *local, struct bytes modulus, struct by
 /* The raw point of a CKA_EC_POINT that is raw or wrapped; the lengths tell which. */
 static bool unwrap_point(const struct local_curve *curve, struct bytes given, struct bytes *ret)
 {
-    bool edwards = curve->type == CKK_EC_EDWARDS;
-    size_t want = edwards ? curve->field_len : 1 + 2 * (size_t)curve->field_len;
+    bool flat = curve->type != CKK_EC;
+    size_t want = flat ? curve->field_len : 1 + 2 * (size_t)curve->field_len;
     size_t head = want > 127 ? 3 : 2;
 
     if (given.len == want + head && given.data[0] == OCTET_STRING &&
         (head == 2 || given.data[1] == 0x81) && given.data[head - 1] == want)
         given = BYTES(given.data + head, want);
     *ret = given;
-    return given.len == want && (edwards || given.data[0] == 0x04);
+    return given.len == want && (flat || given.data[0] == 0x04);
 }
 
 CK_RV local_public_from_ec(struct local *local, CK_KEY_TYPE type, struct bytes params,

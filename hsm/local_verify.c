@@ -169,10 +169,31 @@ static CK_RV verify_ecdsa(const struct verify *v, struct bytes data, struct byte
     return finish_verify(ctx, data, BYTES(der, len));
 }
 
+/*
+ * A parameter asks for the ctx or ph form of RFC 8032, which OpenSSL has since 3.2 only; for Ed448
+ * one without context and prehash is the pure form.
+ */
+CK_RV local_check_eddsa(const struct local_curve *curve, const CK_MECHANISM *mechanism)
+{
+    const CK_EDDSA_PARAMS *params = mechanism->pParameter;
+
+    if (params == NULL)
+        return CKR_OK;
+    if (params->phFlag == CK_FALSE && params->ulContextDataLen == 0 && curve->bits == 448)
+        return CKR_OK;
+    return fail(CKR_MECHANISM_PARAM_INVALID,
+                "EdDSA is done in its pure form only: pass no parameter, and digest nothing first");
+}
+
 static CK_RV verify_eddsa(const struct verify *v, struct bytes data, struct bytes signature)
 {
     SCOPED(EVP_MD_CTX_free_p) EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+    const struct local_curve *curve = local_curve_of_key(v->key);
+    CK_RV rv = curve != NULL ? local_check_eddsa(curve, v->given)
+                             : fail_internal("a loaded key's curve is in the table");
 
+    if (rv != CKR_OK)
+        return rv;
     if (ctx == NULL ||
         EVP_DigestVerifyInit_ex(ctx, NULL, NULL, v->local->ctx, NULL, v->key, NULL) != 1)
         return local_fail("start a verification");
@@ -193,23 +214,6 @@ static const struct verify_row {
     {CKM_EDDSA, check_curve_signature_len, verify_eddsa},
 };
 
-/* Verified here also where base/mech.h offers it to nobody: the log's checkpoints are signed with
- * it. */
-static const struct mech eddsa_mech = {
-    .type = CKM_EDDSA,
-    .name = "CKM_EDDSA",
-    .key = CKK_EC_EDWARDS,
-    .params = MECH_PARAMS_NONE,
-    .hash = KW_NO_MECHANISM,
-    .raw = KW_NO_MECHANISM,
-    .flags = CKF_VERIFY,
-};
-
-static const struct mech *mech_of(CK_MECHANISM_TYPE type)
-{
-    return type == CKM_EDDSA ? &eddsa_mech : mech_find(type);
-}
-
 static const struct verify_row *row_of(const struct mech *mech)
 {
     CK_MECHANISM_TYPE raw;
@@ -229,7 +233,7 @@ static CK_RV check_key_type(const struct mech *mech, const EVP_PKEY *key)
     const struct local_curve *curve = local_curve_of_key(key);
     CK_KEY_TYPE type = curve != NULL ? curve->type : CKK_RSA;
 
-    if (type != mech->key)
+    if (!mech_takes_key(mech, type))
         return fail(CKR_KEY_TYPE_INCONSISTENT,
                     "%s is not for this type of key: use a mechanism of "
                     "the key's type",
@@ -242,7 +246,7 @@ static CK_RV prepare(struct verify *v, struct bytes spki, const struct verify_ro
 {
     CK_RV rv;
 
-    v->mech = mech_of(v->given->mechanism);
+    v->mech = mech_find(v->given->mechanism);
     *ret_row = row_of(v->mech);
     if (*ret_row == NULL)
         return fail(CKR_MECHANISM_INVALID,
@@ -384,7 +388,7 @@ static bool encrypts(CK_MECHANISM_TYPE type)
 
 bool local_offers(CK_MECHANISM_TYPE mechanism, CK_FLAGS use)
 {
-    const struct mech *mech = mech_of(mechanism);
+    const struct mech *mech = mech_find(mechanism);
 
     switch (use) {
     case CKF_DIGEST:

@@ -13,7 +13,7 @@ struct software {
 };
 
 static const struct software_family *const families[] = {
-    &software_rsa, &software_ec, &software_cipher, &software_aead, &software_mac,
+    &software_rsa, &software_ec, &software_cipher, &software_aead, &software_mac, &software_wrap,
 };
 
 static const struct software_way *way_of(CK_MECHANISM_TYPE mechanism)
@@ -53,7 +53,7 @@ static CK_RV driver_self_test(void *device)
 
     for (size_t f = 0; f < sizeof(families) / sizeof(*families) && rv == CKR_OK; f++)
         rv = families[f]->self_test(s->local);
-    return rv;
+    return rv == CKR_OK ? software_test_derive(s->local) : rv;
 }
 
 static CK_RV driver_status(void *device, struct hsm_status *ret)
@@ -72,7 +72,7 @@ static bool driver_offers(void *device, CK_MECHANISM_TYPE mechanism, CK_FLAGS us
     (void)device;
     if (way != NULL && (way->uses & use) == use)
         return true;
-    return software_makes_keys(mechanism, use);
+    return use == CKF_DERIVE ? software_derives(mechanism) : software_makes_keys(mechanism, use);
 }
 
 static bool driver_whole(const struct hsm_key *key, CK_MECHANISM_TYPE mechanism)
@@ -118,13 +118,9 @@ static CK_RV driver_make_ready(void *device, const struct hsm_key *key, struct b
 static CK_RV find_way(enum hsm_use use, const CK_MECHANISM *mechanism,
                       const struct software_way **ret)
 {
-    static const CK_FLAGS flags[] = {[HSM_SIGN] = CKF_SIGN,
-                                     [HSM_VERIFY] = CKF_VERIFY,
-                                     [HSM_ENCRYPT] = CKF_ENCRYPT,
-                                     [HSM_DECRYPT] = CKF_DECRYPT};
     const struct software_way *way = way_of(mechanism->mechanism);
 
-    if (way == NULL || (way->uses & flags[use]) == 0)
+    if (way == NULL || (way->uses & plan_flag_of(use)) == 0)
         return fail(CKR_MECHANISM_INVALID,
                     "mechanism 0x%lx is not done in software: see C_GetMechanismList",
                     mechanism->mechanism);
@@ -147,7 +143,7 @@ static CK_RV op_init(struct software_op *op, enum hsm_use use, struct hsm_ready 
 
     *op = (struct software_op){.ready = ready, .use = plain_use(use), .mechanism = mechanism};
     rv = find_way(use, mechanism, &op->way);
-    if (rv == CKR_OK)
+    if (rv == CKR_OK && op->way->prepare != NULL)
         rv = software_lease(ready, op->way, op->use, mechanism, &op->context);
     if (rv == CKR_OK && op->way->start != NULL)
         rv = op->way->start(op);
@@ -170,18 +166,37 @@ static CK_RV check_mac(struct bytes mac, struct bytes signature)
     return CKR_OK;
 }
 
-static CK_RV op_final(struct software_op *op, struct bytes signature, struct buf *out)
+/* What a verification computes is compared, and leaves nobody. */
+static CK_RV ending(struct software_op *op, struct bytes signature, struct buf *out,
+                    CK_RV (*end)(struct software_op *op, struct bytes in, struct buf *out),
+                    struct bytes in)
 {
     struct buf mac = BUF_INIT(SOFTWARE_MAC_MAX);
     CK_RV rv;
 
     if (op->use != HSM_VERIFY)
-        return op->way->final(op, out);
-    rv = op->way->final(op, &mac);
+        return end(op, in, out);
+    rv = end(op, in, &mac);
     if (rv == CKR_OK)
         rv = check_mac(buf_bytes(&mac), signature);
     buf_release_secure(&mac);
     return rv;
+}
+
+static CK_RV end_in_parts(struct software_op *op, struct bytes in, struct buf *out)
+{
+    (void)in;
+    return op->way->final(op, out);
+}
+
+static CK_RV end_at_once(struct software_op *op, struct bytes in, struct buf *out)
+{
+    CK_RV rv;
+
+    if (op->way->run != NULL)
+        return op->way->run(op, in, out);
+    rv = op->way->update(op, in, out);
+    return rv == CKR_OK ? op->way->final(op, out) : rv;
 }
 
 CK_RV software_run(enum hsm_use use, struct hsm_ready *ready, const CK_MECHANISM *mechanism,
@@ -190,13 +205,8 @@ CK_RV software_run(enum hsm_use use, struct hsm_ready *ready, const CK_MECHANISM
     struct software_op op;
     CK_RV rv = op_init(&op, use, ready, mechanism);
 
-    if (rv == CKR_OK && op.way->run != NULL) {
-        rv = op.way->run(&op, in, out);
-    } else if (rv == CKR_OK) {
-        rv = op.way->update(&op, in, out);
-        if (rv == CKR_OK)
-            rv = op_final(&op, signature, out);
-    }
+    if (rv == CKR_OK)
+        rv = ending(&op, signature, out, end_at_once, in);
     op_release(&op, rv == CKR_OK);
     return rv;
 }
@@ -209,6 +219,15 @@ static CK_RV driver_run(void *device, enum hsm_use use, const struct hsm_key *ke
 
     (void)device;
     return software_run(use, key->ready, mechanism, in, signature, out);
+}
+
+static CK_RV driver_derive(void *device, const struct hsm_key *key, const CK_MECHANISM *mechanism,
+                           struct bytes second, size_t len, struct secret **ret_value)
+{
+    LOCAL_QUIET;
+
+    (void)device;
+    return software_derive(key->ready, mechanism, second, len, ret_value);
 }
 
 static CK_RV driver_begin(void *device, enum hsm_use use, const struct hsm_key *key,
@@ -243,7 +262,7 @@ static CK_RV driver_final(void *arg, struct bytes signature, struct buf *out)
 {
     LOCAL_QUIET;
     struct software_op *op = arg;
-    CK_RV rv = op_final(op, signature, out);
+    CK_RV rv = ending(op, signature, out, end_in_parts, BYTES_NONE);
 
     op_release(op, rv == CKR_OK);
     return rv;
@@ -273,6 +292,7 @@ const struct hsm_driver hsm_driver_software = {
     .destroy = driver_destroy,
     .random = driver_random,
     .run = driver_run,
+    .derive = driver_derive,
     .begin = driver_begin,
     .update = driver_update,
     .final = driver_final,

@@ -14,45 +14,60 @@
 #define PIECE_MAX  (1 << 30) /* OpenSSL counts in int */
 #define COUNT_BITS 60        /* from here on a counter does not come to its end */
 
-CK_RV software_prepare_cipher(const struct hsm_ready *ready, const char *mode,
+CK_RV software_prepare_cipher(const struct hsm_ready *ready, const char *name,
                               struct software_context *context)
 {
-    EVP_CIPHER *cipher;
-    char name[32];
+    EVP_CIPHER *cipher = EVP_CIPHER_fetch(ready->local->ctx, name, NULL);
     int ok = 0;
 
-    (void)snprintf(name, sizeof(name), "AES-%zu-%s", ready->value->len * 8, mode);
-    cipher = EVP_CIPHER_fetch(ready->local->ctx, name, NULL);
     context->cipher = EVP_CIPHER_CTX_new();
     if (cipher != NULL && context->cipher != NULL)
         ok = EVP_CipherInit_ex2(context->cipher, cipher, ready->value->data, NULL,
-                                context->use == HSM_ENCRYPT, NULL);
+                                context->use != HSM_DECRYPT, NULL);
     EVP_CIPHER_free(cipher);
     if (ok != 1)
-        return local_fail("start an AES operation");
+        return local_fail("start a cipher");
     (void)EVP_CIPHER_CTX_set_padding(context->cipher, 0);
     return CKR_OK;
+}
+
+CK_RV software_prepare_aes(const struct hsm_ready *ready, const char *mode,
+                           struct software_context *context)
+{
+    char name[32];
+
+    (void)snprintf(name, sizeof(name), "AES-%zu-%s", ready->value->len * 8, mode);
+    return software_prepare_cipher(ready, name, context);
 }
 
 static CK_RV prepare_ecb(const struct hsm_ready *ready, const CK_MECHANISM *mechanism,
                          struct software_context *context)
 {
     (void)mechanism;
-    return software_prepare_cipher(ready, "ECB", context);
+    return software_prepare_aes(ready, "ECB", context);
 }
 
 static CK_RV prepare_cbc(const struct hsm_ready *ready, const CK_MECHANISM *mechanism,
                          struct software_context *context)
 {
     (void)mechanism;
-    return software_prepare_cipher(ready, "CBC", context);
+    return software_prepare_aes(ready, "CBC", context);
 }
 
 static CK_RV prepare_ctr(const struct hsm_ready *ready, const CK_MECHANISM *mechanism,
                          struct software_context *context)
 {
     (void)mechanism;
-    return software_prepare_cipher(ready, "CTR", context);
+    return software_prepare_aes(ready, "CTR", context);
+}
+
+/* Two keys in one value (IEEE 1619). */
+static CK_RV prepare_xts(const struct hsm_ready *ready, const CK_MECHANISM *mechanism,
+                         struct software_context *context)
+{
+    (void)mechanism;
+    return software_prepare_cipher(ready, ready->value->len == 64 ? "AES-256-XTS" : "AES-128-XTS",
+                                   context);
 }
 
 static CK_RV prepare_cbc_pad(const struct hsm_ready *ready, const CK_MECHANISM *mechanism,
@@ -133,6 +148,18 @@ CK_RV software_cipher_update(struct software_op *op, struct bytes in, struct buf
     }
     out->len = had + done;
     return CKR_OK;
+}
+
+/* XTS: one data unit, in one piece. */
+static CK_RV run_xts(struct software_op *op, struct bytes in, struct buf *out)
+{
+    CK_RV rv;
+
+    if (in.len < BLOCK)
+        return fail(op->use == HSM_ENCRYPT ? CKR_DATA_LEN_RANGE : CKR_ENCRYPTED_DATA_LEN_RANGE,
+                    "a data unit of XTS has at least 16 bytes");
+    rv = start_with(op, op->mechanism->pParameter);
+    return rv == CKR_OK ? software_cipher_update(op, in, out) : rv;
 }
 
 static CK_RV update_ctr(struct software_op *op, struct bytes in, struct buf *out)
@@ -233,6 +260,7 @@ static CK_RV final_cbc_pad(struct software_op *op, struct buf *out)
 #define CRYPTS (CKF_ENCRYPT | CKF_DECRYPT)
 
 static const struct software_way ways[] = {
+    {.mechanism = CKM_AES_XTS, .uses = CRYPTS, .prepare = prepare_xts, .run = run_xts},
     {.mechanism = CKM_AES_ECB,
      .uses = CRYPTS,
      .prepare = prepare_ecb,
@@ -246,7 +274,7 @@ static const struct software_way ways[] = {
      .update = software_cipher_update,
      .final = final_plain},
     {.mechanism = CKM_AES_CBC_PAD,
-     .uses = CRYPTS,
+     .uses = CRYPTS | CKF_WRAP | CKF_UNWRAP,
      .prepare = prepare_cbc_pad,
      .start = start_cbc_pad,
      .update = update_cbc_pad,

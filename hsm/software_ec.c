@@ -80,8 +80,12 @@ static CK_RV run_eddsa(struct software_op *op, struct bytes in, struct buf *out)
 {
     EVP_MD_CTX *sign = op->context->sign;
     size_t len = 2 * (size_t)op->ready->curve->order_len;
-    uint8_t *at = buf_grow(out, len);
+    uint8_t *at;
+    CK_RV rv = local_check_eddsa(op->ready->curve, op->mechanism);
 
+    if (rv != CKR_OK)
+        return rv;
+    at = buf_grow(out, len);
     if (at == NULL)
         return fail_memory();
     if (EVP_DigestSignInit_ex(sign, NULL, NULL, op->ready->local->ctx, NULL, op->ready->key,

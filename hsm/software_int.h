@@ -60,16 +60,17 @@ struct software_op {
     const CK_MECHANISM *mechanism; /* outlives the operation */
     struct software_context *context;
     uint64_t left;   /* CTR: bytes until its counter would repeat */
-    size_t tag_len;  /* AEAD */
+    size_t tag_len;  /* AEAD, MACs: bytes of it that are given */
     struct buf held; /* AEAD decryption: plaintext whose tag has not been seen */
 };
 
 struct software_way {
     CK_MECHANISM_TYPE mechanism;
     CK_FLAGS uses;
+    CK_MECHANISM_TYPE hash; /* of an HMAC */
     /* Bytes at the front of the parameters that are set in the context when it is prepared. */
     size_t fixed_len;
-    CK_RV(*prepare)
+    CK_RV(*prepare) /* NULL: nothing is prepared, there is no context */
     (const struct hsm_ready *ready, const CK_MECHANISM *mechanism,
      struct software_context *context);
     CK_RV (*run)(struct software_op *op, struct bytes in, struct buf *out);
@@ -88,7 +89,22 @@ struct software_family {
 };
 
 extern const struct software_family software_rsa, software_ec, software_cipher, software_aead,
-    software_mac;
+    software_mac, software_wrap;
+
+/* One row a derivation: see hsm_derive(). */
+struct software_derivation {
+    CK_MECHANISM_TYPE mechanism;
+    CK_RV(*run)
+    (const struct hsm_ready *ready, const CK_MECHANISM *mechanism, struct bytes second, size_t len,
+     struct secret **ret);
+};
+
+struct software_derivations {
+    const struct software_derivation *rows;
+    size_t count;
+};
+extern const struct software_derivations software_agreements, software_joins, software_kdfs,
+    software_tls;
 
 /* ---- software_context.c ---- */
 
@@ -110,6 +126,9 @@ MUST_CHECK CK_RV software_import(void *device, struct local *local, const struct
                                  struct secret **ret_material);
 MUST_CHECK CK_RV software_ready_new(struct local *local, const struct hsm_key *key,
                                     struct bytes material, struct hsm_ready **ret);
+/* A pair on this curve, not yet tested. */
+MUST_CHECK CK_RV software_make_pair(struct local *local, const struct local_curve *curve,
+                                    EVP_PKEY **ret);
 /* True when keys are made by this mechanism. */
 bool software_makes_keys(CK_MECHANISM_TYPE mechanism, CK_FLAGS use);
 
@@ -120,11 +139,22 @@ MUST_CHECK CK_RV software_run(enum hsm_use use, struct hsm_ready *ready,
                               const CK_MECHANISM *mechanism, struct bytes in,
                               struct bytes signature, struct buf *out);
 
+/* ---- software_derive.c ---- */
+
+MUST_CHECK CK_RV software_derive(const struct hsm_ready *ready, const CK_MECHANISM *mechanism,
+                                 struct bytes second, size_t len, struct secret **ret);
+bool software_derives(CK_MECHANISM_TYPE mechanism);
+/* What the two agree on, as it comes out of the curve. */
+MUST_CHECK CK_RV software_agree(const struct hsm_ready *ready, EVP_PKEY *peer, struct secret **ret);
+
 /* ---- software_cipher.c, for software_aead.c ---- */
 
-/* AES with the ready key: mode is OpenSSL's word ("CBC"). No padding, no IV yet. */
-MUST_CHECK CK_RV software_prepare_cipher(const struct hsm_ready *ready, const char *mode,
+/* The cipher of OpenSSL's name with the ready key. No padding, no IV yet. */
+MUST_CHECK CK_RV software_prepare_cipher(const struct hsm_ready *ready, const char *name,
                                          struct software_context *context);
+/* The same for AES, whose name has the length of the key in it: mode is OpenSSL's word ("CBC"). */
+MUST_CHECK CK_RV software_prepare_aes(const struct hsm_ready *ready, const char *mode,
+                                      struct software_context *context);
 MUST_CHECK CK_RV software_cipher_update(struct software_op *op, struct bytes in, struct buf *out);
 
 /* ---- software_test.c ---- */
@@ -141,6 +171,8 @@ struct software_answer {
 };
 MUST_CHECK CK_RV software_check_answers(struct local *local, const struct software_answer *answers,
                                         size_t count);
+/* The same of a derivation; in is the second key. */
+MUST_CHECK CK_RV software_check_derivation(struct local *local, const struct software_answer *a);
 /* A private key's two halves fit: what one signs or decrypts the other verifies or encrypted. */
 MUST_CHECK CK_RV software_check_pair(struct local *local, struct hsm_ready *ready,
                                      struct bytes spki);
@@ -152,6 +184,8 @@ MUST_CHECK CK_RV software_test_ec(struct local *local);
 MUST_CHECK CK_RV software_test_cipher(struct local *local);
 MUST_CHECK CK_RV software_test_aead(struct local *local);
 MUST_CHECK CK_RV software_test_mac(struct local *local);
+MUST_CHECK CK_RV software_test_wrap(struct local *local);
+MUST_CHECK CK_RV software_test_derive(struct local *local);
 
 SCOPE_DEFINE(struct software_context, software_context_free)
 

@@ -72,32 +72,37 @@ static CK_RV set_rsa(EVP_PKEY_CTX *ctx, const struct hsm_key_spec *spec)
     return CKR_OK;
 }
 
-static CK_RV set_curve(EVP_PKEY_CTX *ctx, const struct local_curve *curve)
+static CK_RV make_rsa(struct local *local, const struct hsm_key_spec *spec, EVP_PKEY **ret)
 {
-    if (curve->type == CKK_EC && EVP_PKEY_CTX_set_group_name(ctx, curve->name) != 1)
-        return local_fail("start to make an EC key");
+    SCOPED(EVP_PKEY_CTX_free_p) EVP_PKEY_CTX *ctx = generator_of(local, "RSA");
+    CK_RV rv = ctx != NULL ? set_rsa(ctx, spec) : local_fail("start to make an RSA key");
+
+    if (rv == CKR_OK && EVP_PKEY_generate(ctx, ret) != 1)
+        rv = local_fail("make an RSA key");
+    return rv;
+}
+
+CK_RV software_make_pair(struct local *local, const struct local_curve *curve, EVP_PKEY **ret)
+{
+    SCOPED(EVP_PKEY_CTX_free_p)
+    EVP_PKEY_CTX *ctx = generator_of(local, curve->type == CKK_EC ? "EC" : curve->name);
+
+    if (ctx == NULL ||
+        (curve->type == CKK_EC && EVP_PKEY_CTX_set_group_name(ctx, curve->name) != 1) ||
+        EVP_PKEY_generate(ctx, ret) != 1)
+        return local_fail("make a key pair");
     return CKR_OK;
 }
 
 static CK_RV make_pair(struct local *local, const struct hsm_key_spec *spec, EVP_PKEY **ret)
 {
-    SCOPED(EVP_PKEY_CTX_free_p) EVP_PKEY_CTX *ctx = NULL;
-    const struct local_curve *curve = NULL;
-    bool rsa = spec->key.type == CKK_RSA;
-    CK_RV rv;
+    const struct local_curve *curve = local_curve_of_params(spec->key.type, spec->curve);
 
-    if (!rsa) {
-        curve = local_curve_of_params(spec->key.type, spec->curve);
-        if (curve == NULL)
-            return fail(CKR_CURVE_NOT_SUPPORTED, "the curve is not one of those known here");
-    }
-    ctx = generator_of(local, rsa ? "RSA" : curve->type == CKK_EC ? "EC" : curve->name);
-    if (ctx == NULL)
-        return local_fail("start to make a key pair");
-    rv = rsa ? set_rsa(ctx, spec) : set_curve(ctx, curve);
-    if (rv == CKR_OK && EVP_PKEY_generate(ctx, ret) != 1)
-        rv = local_fail("make a key pair");
-    return rv;
+    if (spec->key.type == CKK_RSA)
+        return make_rsa(local, spec, ret);
+    if (curve == NULL)
+        return fail(CKR_CURVE_NOT_SUPPORTED, "the curve is not one of those known here");
+    return software_make_pair(local, curve, ret);
 }
 
 /* What both ways to a pair end in: both encodings, and the test of the one against the other. */

@@ -128,7 +128,8 @@ static CK_RV prepare_oaep(const struct hsm_ready *ready, const CK_MECHANISM *mec
     return rv;
 }
 
-static CK_RV run_oaep(struct software_op *op, struct bytes in, struct buf *out)
+/* What the padding of the context leaves: OAEP's message, or with none the number. */
+static CK_RV decrypt(struct software_op *op, struct bytes in, struct buf *out)
 {
     size_t len = modulus_len(op->ready);
     uint8_t *at;
@@ -144,10 +145,45 @@ static CK_RV run_oaep(struct software_op *op, struct bytes in, struct buf *out)
     return CKR_OK;
 }
 
+/* ---- raw: CKM_RSA_X_509 ---- */
+
+static CK_RV prepare_raw(const struct hsm_ready *ready, const CK_MECHANISM *mechanism,
+                         struct software_context *context)
+{
+    CK_RV rv = begin(ready, context);
+
+    (void)mechanism;
+    return rv == CKR_OK ? set_padding(context, RSA_NO_PADDING) : rv;
+}
+
+/* A shorter number has zeros in front of it. */
+static CK_RV sign_raw(struct software_op *op, struct bytes in, struct buf *out)
+{
+    size_t len = modulus_len(op->ready);
+    SCOPED_SECRET block = secret_new(len);
+    CK_RV rv;
+
+    if (in.len > len)
+        return fail(CKR_DATA_LEN_RANGE, "the number is longer than the modulus");
+    if (block == NULL)
+        return fail_memory();
+    if (in.len > 0)
+        memcpy(block->data + len - in.len, in.data, in.len);
+    rv = sign(op, secret_bytes(block), out);
+    /* Nothing is wrong with the key: the number is not below its modulus. */
+    return rv == CKR_DEVICE_ERROR ? fail(CKR_DATA_INVALID, "the number is not below the modulus")
+                                  : rv;
+}
+
+static CK_RV run_raw(struct software_op *op, struct bytes in, struct buf *out)
+{
+    return op->use == HSM_DECRYPT ? decrypt(op, in, out) : sign_raw(op, in, out);
+}
+
 /* ---- the family ---- */
 
 #define SIGNS  (CKF_SIGN | CKF_VERIFY)
-#define CRYPTS (CKF_ENCRYPT | CKF_DECRYPT)
+#define CRYPTS (CKF_ENCRYPT | CKF_DECRYPT | CKF_WRAP | CKF_UNWRAP)
 
 static const struct software_way ways[] = {
     {.mechanism = CKM_RSA_PKCS, .uses = SIGNS | CRYPTS, .prepare = prepare_pkcs, .run = run_pkcs},
@@ -160,7 +196,11 @@ static const struct software_way ways[] = {
      .uses = CRYPTS,
      .fixed_len = sizeof(CK_RSA_PKCS_OAEP_PARAMS),
      .prepare = prepare_oaep,
-     .run = run_oaep},
+     .run = decrypt},
+    {.mechanism = CKM_RSA_X_509,
+     .uses = SIGNS | CKF_ENCRYPT | CKF_DECRYPT,
+     .prepare = prepare_raw,
+     .run = run_raw},
 };
 
 const struct software_family software_rsa = {

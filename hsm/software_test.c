@@ -35,8 +35,9 @@ static CK_RV check_answer(const struct software_answer *a, struct hsm_ready *rea
 
     for (int i = 0; i < 2 && rv == CKR_OK; i++)
         rv = expect(a->what, a->use, ready, &a->mechanism, a->in, a->out);
-    if (rv == CKR_OK && a->use == HSM_ENCRYPT)
-        rv = expect(a->what, HSM_DECRYPT, ready, &a->mechanism, a->out, a->in);
+    if (rv == CKR_OK && (a->use == HSM_ENCRYPT || a->use == HSM_WRAP))
+        rv = expect(a->what, a->use == HSM_WRAP ? HSM_UNWRAP : HSM_DECRYPT, ready, &a->mechanism,
+                    a->out, a->in);
     return rv;
 }
 
@@ -57,16 +58,28 @@ CK_RV software_check_answers(struct local *local, const struct software_answer *
     return rv;
 }
 
+CK_RV software_check_derivation(struct local *local, const struct software_answer *a)
+{
+    LOCAL_QUIET;
+    SCOPED(hsm_ready_free_p) struct hsm_ready *ready = NULL;
+    const struct hsm_key key = {.kind = a->kind, .type = a->type};
+    SCOPED_SECRET value = NULL;
+    CK_RV rv = software_ready_new(local, &key, a->material, &ready);
+
+    if (rv == CKR_OK)
+        rv = software_derive(ready, &a->mechanism, a->in, a->out.len, &value);
+    if (rv == CKR_OK && !local_equal(secret_bytes(value), a->out))
+        rv = fail_answer(a->what);
+    return rv;
+}
+
 /* ---- pairs ---- */
 
-static const struct {
-    CK_KEY_TYPE type;
-    CK_MECHANISM_TYPE sign;
-} pair_tests[] = {
-    {CKK_RSA, CKM_RSA_PKCS},
-    {CKK_EC, CKM_ECDSA},
-    {CKK_EC_EDWARDS, CKM_EDDSA},
-};
+static CK_RV fail_pair(void)
+{
+    return fail(CKR_FIPS_SELF_TEST_FAILED,
+                "the new key pair's halves do not fit: it was thrown away; try again");
+}
 
 static CK_RV sign_and_verify(struct local *local, struct hsm_ready *ready, struct bytes spki,
                              CK_MECHANISM_TYPE type)
@@ -81,17 +94,51 @@ static CK_RV sign_and_verify(struct local *local, struct hsm_ready *ready, struc
                           &signature);
     if (rv == CKR_OK && local_verify(local, spki, &mechanism, BYTES(data, sizeof(data)),
                                      buf_bytes(&signature)) != CKR_OK)
-        rv = fail(CKR_FIPS_SELF_TEST_FAILED,
-                  "the new key pair's halves do not fit: it was thrown away; try again");
+        rv = fail_pair();
     buf_release(&signature);
     return rv;
 }
+
+/* What the pair agrees on with a passing one, that agrees on with it. */
+static CK_RV agree_both_ways(struct local *local, struct hsm_ready *ready, struct bytes spki,
+                             CK_MECHANISM_TYPE type)
+{
+    SCOPED(EVP_PKEY_free_p) EVP_PKEY *public = NULL;
+    struct hsm_ready other = {.local = local, .type = ready->type, .curve = ready->curve};
+    SCOPED_SECRET here = NULL;
+    SCOPED_SECRET there = NULL;
+    CK_RV rv = local_public_load(local, spki, &public);
+
+    (void)type;
+    if (rv == CKR_OK)
+        rv = software_make_pair(local, ready->curve, &other.key);
+    if (rv == CKR_OK)
+        rv = software_agree(ready, other.key, &here);
+    if (rv == CKR_OK)
+        rv = software_agree(&other, public, &there);
+    if (rv == CKR_OK && !local_equal(secret_bytes(here), secret_bytes(there)))
+        rv = fail_pair();
+    EVP_PKEY_free(other.key);
+    return rv;
+}
+
+static const struct {
+    CK_KEY_TYPE type;
+    CK_MECHANISM_TYPE mechanism;
+    CK_RV(*run)
+    (struct local *local, struct hsm_ready *ready, struct bytes spki, CK_MECHANISM_TYPE mechanism);
+} pair_tests[] = {
+    {CKK_RSA, CKM_RSA_PKCS, sign_and_verify},
+    {CKK_EC, CKM_ECDSA, sign_and_verify},
+    {CKK_EC_EDWARDS, CKM_EDDSA, sign_and_verify},
+    {CKK_EC_MONTGOMERY, CKM_ECDH1_DERIVE, agree_both_ways},
+};
 
 CK_RV software_check_pair(struct local *local, struct hsm_ready *ready, struct bytes spki)
 {
     for (size_t i = 0; i < sizeof(pair_tests) / sizeof(*pair_tests); i++) {
         if (pair_tests[i].type == ready->type)
-            return sign_and_verify(local, ready, spki, pair_tests[i].sign);
+            return pair_tests[i].run(local, ready, spki, pair_tests[i].mechanism);
     }
     return fail_internal("every type of key pair has its consistency test");
 }
