@@ -9,6 +9,7 @@
 #include "pkcs11/handles.h"
 #include "pkcs11/nested.h"
 #include "pkcs11/profile.h"
+#include "pkcs11/reveal.h"
 #include "pkcs11/view.h"
 
 #include <string.h>
@@ -27,7 +28,7 @@ static bool wants_values(const CK_ATTRIBUTE *template, CK_ULONG count)
 static bool wants_secret(const struct object *object, const CK_ATTRIBUTE *template, CK_ULONG count)
 {
     for (CK_ULONG i = 0; i < count; i++)
-        if (view_is_secret(object, template[i].type))
+        if (view_is_secret(object, template[i].type) || reveal_has(object, template[i].type))
             return true;
     return false;
 }
@@ -45,10 +46,12 @@ static CK_RV ask_to_read(struct run *run, const struct object *object)
     return gate_ask(run, &ask);
 }
 
-/* The value of a data object: refused, it is a sensitive attribute and the rest is still read. */
+/* The value of a data object or of a key: refused, it is a sensitive attribute and the rest is
+ * still read. */
 static CK_RV ask_for_secret(struct run *run, struct reading *r)
 {
-    struct ask ask = {.action = ACTION_GET_SECRET,
+    bool data = r->held->object.cls == CKO_DATA;
+    struct ask ask = {.action = data ? ACTION_GET_SECRET : ACTION_RELEASE,
                       .object = &r->held->object,
                       .quiet = !wants_values(r->template, r->count)};
     struct grant other;
@@ -57,6 +60,8 @@ static CK_RV ask_for_secret(struct run *run, struct reading *r)
     gate_keep(run, &other);
     rv = gate_ask(run, &ask);
     r->secret = rv == CKR_OK;
+    if (rv == CKR_OK && !data)
+        rv = reveal_value(run, &r->held->object, &r->value);
     if (rv != CKR_ATTRIBUTE_SENSITIVE && rv != CKR_USER_NOT_LOGGED_IN &&
         rv != CKR_FUNCTION_REJECTED)
         return rv;
@@ -89,6 +94,10 @@ static CK_RV answer_code(const struct reading *r, CK_ATTRIBUTE *attr, struct vie
     const struct object *object = &r->held->object;
     enum view_answer answer = view_attribute(object, attr->type, view);
 
+    if (answer == VIEW_SENSITIVE && attrs_get(&r->value, attr->type) != NULL) {
+        view->value = attrs_bytes(&r->value, attr->type);
+        answer = VIEW_VALUE;
+    }
     if (answer == VIEW_SENSITIVE || (view_is_secret(object, attr->type) && !r->secret))
         return CKR_ATTRIBUTE_SENSITIVE;
     if (answer == VIEW_ABSENT)
@@ -176,6 +185,7 @@ void reading_give(struct reading *reading)
 
 void reading_release(struct reading *reading)
 {
+    attrs_release(&reading->value);
     held_release(reading->held);
     reading->held = NULL;
 }

@@ -8,9 +8,10 @@
 struct reading {
     CK_ATTRIBUTE *template; /* the caller's */
     CK_ULONG count;
-    struct held *held; /* the object; its values are copied from here */
-    bool secret;       /* the value of a data object may be read */
-    CK_RV code;        /* CKR_OK or the standard's code for the attributes that were not given */
+    struct held *held;  /* the object; its values are copied from here */
+    bool secret;        /* the value of a data object or a key may be read */
+    struct attrs value; /* a key's, where it may be read */
+    CK_RV code;         /* CKR_OK or the standard's code for the attributes that were not given */
 };
 
 /* Asks the gate and finds the code; the caller's template is not touched yet. */
