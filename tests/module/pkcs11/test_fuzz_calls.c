@@ -692,6 +692,7 @@ static const struct call {
 };
 
 #define SLOW_CALLS   4U
+/* NOLINTNEXTLINE(bugprone-macro-parentheses): type is a type */
 #define MEMBER(type) (*(type *const *)((const char *)z->f + call->at))
 
 /* The last rows hash a PIN: two hundred times slower than the rest, and so rarer. */
