@@ -78,6 +78,14 @@ CK_RV local_new(struct local **ret)
     return rv;
 }
 
+/* Asked to initialise nothing, it answers 1, or 0 when OPENSSL_cleanup() has begun. */
+bool local_usable(void)
+{
+    LOCAL_QUIET;
+
+    return OPENSSL_init_crypto(0, NULL) == 1;
+}
+
 void local_free(struct local *local)
 {
     LOCAL_QUIET;

@@ -23,6 +23,9 @@ struct local;
 MUST_CHECK CK_RV
 local_new(struct local **ret); /* its own OSSL_LIB_CTX, default provider, no config file */
 void local_free(struct local *local);
+/* Whether OpenSSL still works: not once exit() has begun to take it down, which is when a host's
+ * pkcs11 provider calls our C_Finalize. */
+bool local_usable(void);
 /*
  * What OpenSSL keeps for this thread in our context (its random generator) is freed. To be called
  * by every thread before it leaves the library: OpenSSL 3.0 would otherwise look for the context

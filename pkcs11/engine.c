@@ -233,7 +233,7 @@ void engine_free(struct engine *engine)
         return;
     /* A checkpoint that cannot be made now is made by whoever opens the log next: the records are
      * there. */
-    if (engine->trail != NULL)
+    if (engine->trail != NULL && local_usable())
         fail_unheeded(trail_checkpoint(engine->trail));
     close_all(engine);
     engine_release(engine);

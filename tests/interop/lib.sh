@@ -129,6 +129,41 @@ CN = keyward.test
 CONF
 }
 
+# The pkcs11-provider (Debian 13) leading to keyward. Prints its file, or nothing where it is not installed.
+provider_file() {
+    local file
+    file=$(openssl version -m 2>/dev/null | sed 's/.*"\(.*\)"/\1/')/pkcs11.so
+    [ ! -e "$file" ] || echo "$file"
+}
+provider_conf() {
+    local file
+    file=$(provider_file)
+    [ -n "$file" ] || skip_all "pkcs11-provider is not installed"
+    cat >"$WORK/openssl.cnf" <<CONF
+openssl_conf = init
+[init]
+providers = providers
+alg_section = algorithms
+[providers]
+default = default_provider
+pkcs11 = pkcs11
+[default_provider]
+activate = 1
+[pkcs11]
+module = $file
+pkcs11-module-path = $MODULE
+pkcs11-module-token-pin = file:$WORK/provider-pin
+activate = 1
+[algorithms]
+[req]
+distinguished_name = dn
+prompt = no
+[dn]
+CN = keyward.test
+CONF
+    printf '%s' "$PIN" >"$WORK/provider-pin"
+}
+
 # wait_for SECONDS command...: until it succeeds.
 wait_for() {
     local tries=$(($1 * 20))

@@ -4,6 +4,8 @@
 . "$(dirname "$0")/../lib.sh"
 need nginx openssl curl
 engine_conf
+# nginx of Debian 13 initialises no engine itself.
+sed -i 's/^init = 0/init = 1/' "$WORK/openssl.cnf"
 make_home
 PORT_RSA=$((20000 + RANDOM % 20000))
 PORT_EC=$((PORT_RSA + 1))

@@ -379,6 +379,28 @@ START_TEST(random_differs_in_parent_and_child)
 }
 END_TEST
 
+static bool usable_at_exit = true;
+
+static void look(void)
+{
+    usable_at_exit = local_usable();
+}
+
+/* A pkcs11 provider of the host finalizes its module from there. */
+START_TEST(usable_until_the_host_takes_openssl_down)
+{
+    struct local *local = open_local();
+
+    ck_assert(local_usable());
+    local_free(local);
+    ck_assert(local_usable());
+    ck_assert_int_eq(OPENSSL_atexit(look), 1);
+    OPENSSL_cleanup();
+    ck_assert(!usable_at_exit);
+    ck_assert(!local_usable());
+}
+END_TEST
+
 int main(void)
 {
     const struct suite_case cases[] = {
@@ -399,6 +421,7 @@ int main(void)
         CASE(the_hosts_error_queue_is_left_as_found),
         CASE(a_configuration_of_the_host_does_not_reach_us),
         CASE(random_differs_in_parent_and_child),
+        CASE(usable_until_the_host_takes_openssl_down),
     };
 
     return suite_run("hsm/local", cases, sizeof(cases) / sizeof(*cases));
