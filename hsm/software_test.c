@@ -45,13 +45,18 @@ CK_RV software_check_answers(struct local *local, const struct software_answer *
                              size_t count)
 {
     LOCAL_QUIET;
+    SCOPED(hsm_ready_free_p) struct hsm_ready *ready = NULL;
     CK_RV rv = CKR_OK;
 
     for (size_t i = 0; i < count && rv == CKR_OK; i++) {
-        SCOPED(hsm_ready_free_p) struct hsm_ready *ready = NULL;
         const struct hsm_key key = {.kind = answers[i].kind, .type = answers[i].type};
 
-        rv = software_ready_new(local, &key, answers[i].material, &ready);
+        /* Decoding an RSA key costs more than using it: one key serves the answers that share it.
+         */
+        if (i == 0 || answers[i].material.data != answers[i - 1].material.data) {
+            hsm_ready_free(TAKE(ready));
+            rv = software_ready_new(local, &key, answers[i].material, &ready);
+        }
         if (rv == CKR_OK)
             rv = check_answer(&answers[i], ready);
     }
