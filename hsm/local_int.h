@@ -106,6 +106,8 @@ struct local_curve {
 /* NULL when there is no such row. */
 const struct local_curve *local_curve_of_params(CK_KEY_TYPE type, struct bytes params);
 const struct local_curve *local_curve_of_key(const EVP_PKEY *key);
+/* Is this encoding of a point of an Edwards curve one of small order (local_small_order.c)? */
+bool local_point_is_small(struct bytes point);
 
 SCOPE_DEFINE(EVP_PKEY, EVP_PKEY_free)
 SCOPE_DEFINE(EVP_PKEY_CTX, EVP_PKEY_CTX_free)

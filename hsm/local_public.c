@@ -175,10 +175,14 @@ static CK_RV check_curve(const EVP_PKEY *key)
     const struct local_curve *curve = local_curve_of_key(key);
     uint8_t point[POINT_MAX];
     size_t len = 0;
+    CK_RV rv;
 
     if (curve == NULL)
         return fail_public("is of a type or on a curve that is not supported");
-    return read_point(key, curve, point, &len);
+    rv = read_point(key, curve, point, &len);
+    if (rv == CKR_OK && curve->type == CKK_EC_EDWARDS && local_point_is_small(BYTES(point, len)))
+        return fail_public("has a point of small order, under which anything verifies");
+    return rv;
 }
 
 CK_RV local_public_check(const EVP_PKEY *key)
@@ -338,12 +342,14 @@ static CK_RV put_spki(struct local *local, const char *type, OSSL_PARAM *params,
     SCOPED(EVP_PKEY_CTX_free_p)
     EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_name(local->ctx, local_key_oid(type), NULL);
     SCOPED(EVP_PKEY_free_p) EVP_PKEY *key = NULL;
+    CK_RV rv;
 
     if (ctx == NULL || EVP_PKEY_fromdata_init(ctx) != 1)
         return local_fail("make a public key");
     if (EVP_PKEY_fromdata(ctx, &key, EVP_PKEY_PUBLIC_KEY, params) != 1)
         return fail_public("has a point that is not on its curve");
-    return local_public_encode(key, ret_spki);
+    rv = local_public_check(key);
+    return rv == CKR_OK ? local_public_encode(key, ret_spki) : rv;
 }
 
 CK_RV local_public_from_rsa(struct local *local, struct bytes modulus, struct bytes exponent,
