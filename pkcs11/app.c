@@ -7,6 +7,7 @@
  */
 #include "pkcs11/app.h"
 
+#include "pkcs11/gate.h"
 #include "pkcs11/handles.h"
 #include "pkcs11/message.h"
 #include "pkcs11/operation.h"
@@ -128,6 +129,7 @@ static void session_free(struct session *session)
         message_free(session->messages[i]);
     }
     search_free(session->search);
+    gate_memory_free(session->memory);
     (void)pthread_mutex_destroy(&session->lock);
     free(session);
 }

@@ -19,9 +19,10 @@
 #define APP_SESSIONS_MAX 65536U
 #define APP_GROUPS_MAX   64
 
-struct operation; /* pkcs11/operation.h */
-struct message;   /* pkcs11/message.h */
-struct search;    /* pkcs11/search.h */
+struct operation;   /* pkcs11/operation.h */
+struct message;     /* pkcs11/message.h */
+struct search;      /* pkcs11/search.h */
+struct gate_memory; /* pkcs11/gate.h */
 
 enum operation_kind {
     OPERATION_DIGEST,
@@ -62,6 +63,7 @@ struct session {
     struct message
         *messages[OPERATION_KINDS]; /* of the OPERATION_MESSAGE_ kinds; guarded by lock */
     struct search *search;          /* guarded by lock */
+    struct gate_memory *memory;     /* guarded by lock; pkcs11/gate.h */
 };
 
 /* An object in use: decoded once, shared by count, never changed; but for a software key, which is

@@ -20,6 +20,7 @@
 #include "policy/schema.h"
 
 struct run;
+struct gate_memory;
 
 /* What is asked for. The members are borrowed during gate_ask(). */
 struct ask {
@@ -85,6 +86,17 @@ bool gate_visible(struct run *run, const struct object *object);
 /* Does a permit of the policy name the Unix caller for this action on the run's vault, so that no
  * login is needed? */
 bool gate_knows_caller(struct run *run, enum action action);
+/*
+ * Of a key as the store holds it: a grant that this session was given before for the very same
+ * question, where nothing that the answer depends on has changed since; then it may be seen too.
+ * NULL: ask. The grant is the session's, and not current until gate_reuse().
+ */
+const struct grant *gate_recall(struct run *run, const struct ask *ask);
+void gate_reuse(struct run *run, const struct grant *grant);
+/* After gate_visible() and gate_ask() said yes in this call: remembers the current grant for
+ * gate_recall(), where it lasts. */
+void gate_remember(struct run *run, const struct ask *ask);
+void gate_memory_free(struct gate_memory *memory); /* NULL is fine */
 /* Keeps the current grant for later calls of the same operation; nothing is recorded for this one.
  */
 void gate_keep(struct run *run, struct grant *ret);

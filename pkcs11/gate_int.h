@@ -39,6 +39,9 @@ void question_principal(const struct run *run, const struct login *login, char *
 MUST_CHECK CK_RV question_new(struct run *run, const struct ask *ask, struct question *q);
 void question_decide(struct question *q);
 void question_release(struct question *q);
+/* True when an answer under these rules stays the same as long as store, login, call, object and
+ * mechanism do: no policy looks at anything else, such as the time. */
+bool question_lasts(const struct rules *rules);
 
 /* After a denial. */
 bool question_login_would_help(const struct question *q);

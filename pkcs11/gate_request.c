@@ -213,6 +213,17 @@ static bool salt_of(const struct mech *row, const CK_MECHANISM *mechanism, int64
     return true;
 }
 
+/* Of the fields below, those whose value changes by itself. */
+static const char *const fleeting[] = {"now"};
+
+bool question_lasts(const struct rules *rules)
+{
+    for (size_t i = 0; i < sizeof(fleeting) / sizeof(*fleeting); i++)
+        if (rules->policy == NULL || policy_speaks_of(rules->policy, fleeting[i]))
+            return false;
+    return true;
+}
+
 /* The record must be sorted by name: the fields are put in that order here. */
 static void set_context(struct question *q, const CK_MECHANISM *mechanism, bool logged_in)
 {

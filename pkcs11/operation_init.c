@@ -155,19 +155,36 @@ static CK_RV check_key(const struct run *run, const struct operation *op)
 
 /* ---- Init ---- */
 
+/* What was asked before in this session and has not changed; the key's own limits are looked at
+ * each time, since time passes for it. */
+static CK_RV use_again(struct run *run, const struct operation *op, const struct grant *grant)
+{
+    CK_RV rv = check_key(run, op);
+
+    if (rv == CKR_OK)
+        gate_reuse(run, grant);
+    return rv;
+}
+
 /* The gate answers for a key that may not be seen; it never answers yes. */
 CK_RV operation_ask_gate(struct run *run, const struct operation *op)
 {
     struct ask ask = operation_ask(op);
-    bool visible = op->held == NULL || gate_visible(run, &op->held->object);
+    const struct grant *grant = gate_recall(run, &ask);
+    bool visible;
     CK_RV rv = CKR_OK;
 
+    if (grant != NULL)
+        return operation_key_code(use_again(run, op, grant));
+    visible = op->held == NULL || gate_visible(run, &op->held->object);
     if (op->held != NULL && visible)
         rv = check_key(run, op);
     if (rv == CKR_OK)
         rv = gate_ask(run, &ask);
     if (rv == CKR_OK && !visible)
         rv = fail(CKR_KEY_HANDLE_INVALID, "%s", GATE_NO_OBJECT);
+    if (rv == CKR_OK)
+        gate_remember(run, &ask);
     return operation_key_code(rv);
 }
 

@@ -118,6 +118,11 @@ bool policy_is_forbid(const struct policy *policy, size_t index)
     return index < policy_count(policy) && policy->rules[index].forbid;
 }
 
+bool policy_speaks_of(const struct policy *policy, const char *name)
+{
+    return intern_find_string(&policy->strings, bytes_from_str(name)) != INTERN_NONE;
+}
+
 const char *policy_annotation(const struct policy *policy, size_t index, const char *name)
 {
     const struct rule *rule;
