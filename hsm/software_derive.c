@@ -240,9 +240,9 @@ static CK_RV run_extract(const struct hsm_ready *ready, const CK_MECHANISM *mech
         return fail_memory();
     for (size_t i = 0; i < len * 8; i++) {
         size_t from = (first + i) % (base.len * 8);
-        unsigned bit = (base.data[from / 8] >> (7 - from % 8)) & 1U;
+        unsigned bit = ((unsigned)base.data[from / 8] >> (7 - from % 8)) & 1U;
 
-        value->data[i / 8] = (uint8_t)(value->data[i / 8] | bit << (7 - i % 8));
+        value->data[i / 8] = (uint8_t)(value->data[i / 8] | (bit << (7 - i % 8)));
     }
     *ret = TAKE(value);
     return CKR_OK;

@@ -127,7 +127,7 @@ static void put_number(struct buf *out, uint64_t n, CK_ULONG bits, bool little)
     for (size_t i = 0; i < len; i++) {
         size_t byte = little ? i : len - 1 - i;
 
-        buf_putc(out, byte < 8 ? (char)(n >> (8 * byte)) : 0);
+        buf_putc(out, (char)(byte < 8 ? n >> (8 * byte) : 0));
     }
 }
 
