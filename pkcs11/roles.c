@@ -21,6 +21,7 @@ static const struct exclusion exclusions[] = {
     {KINDS_PRIVATE, CKA_DECRYPT, CKA_UNWRAP, true,  NULL},
     {KINDS_PRIVATE, CKA_ALWAYS_AUTHENTICATE, CKA_UNWRAP, false, "unwrapping has no login of its own"},
     {KINDS_PRIVATE, CKA_ALWAYS_AUTHENTICATE, CKA_DERIVE, false, "deriving has no login of its own"},
+    {KINDS_PRIVATE, CKA_ALWAYS_AUTHENTICATE, CKA_DECAPSULATE, false, "decapsulating has no login of its own"},
 };
 /* clang-format on */
 

@@ -29,17 +29,22 @@ enum object_kind {
     KIND_DES3 = 1U << 12,
     KIND_GENERIC = 1U << 13,
     KIND_HKDF = 1U << 14,
-    KIND_MAC = 1U << 15, /* CKK_SHA256_HMAC and its like */
+    KIND_MAC = 1U << 15,        /* CKK_SHA256_HMAC and its like */
+    KIND_KEM_PUBLIC = 1U << 16, /* ML-KEM */
+    KIND_KEM_PRIVATE = 1U << 17,
+    KIND_PQ_PUBLIC = 1U << 18, /* ML-DSA, SLH-DSA: they sign */
+    KIND_PQ_PRIVATE = 1U << 19,
 };
 
 #define KINDS_RSA     ((unsigned)KIND_RSA_PUBLIC | (unsigned)KIND_RSA_PRIVATE)
 #define KINDS_EDWARDS ((unsigned)KIND_EDWARDS_PUBLIC | (unsigned)KIND_EDWARDS_PRIVATE)
+#define KINDS_KEM     ((unsigned)KIND_KEM_PUBLIC | (unsigned)KIND_KEM_PRIVATE)
 #define KINDS_PUBLIC                                                                               \
     ((unsigned)KIND_RSA_PUBLIC | (unsigned)KIND_EC_PUBLIC | (unsigned)KIND_EDWARDS_PUBLIC |        \
-     (unsigned)KIND_MONTGOMERY_PUBLIC)
+     (unsigned)KIND_MONTGOMERY_PUBLIC | (unsigned)KIND_KEM_PUBLIC | (unsigned)KIND_PQ_PUBLIC)
 #define KINDS_PRIVATE                                                                              \
     ((unsigned)KIND_RSA_PRIVATE | (unsigned)KIND_EC_PRIVATE | (unsigned)KIND_EDWARDS_PRIVATE |     \
-     (unsigned)KIND_MONTGOMERY_PRIVATE)
+     (unsigned)KIND_MONTGOMERY_PRIVATE | (unsigned)KIND_KEM_PRIVATE | (unsigned)KIND_PQ_PRIVATE)
 #define KINDS_SECRET                                                                               \
     ((unsigned)KIND_AES | (unsigned)KIND_CHACHA20 | (unsigned)KIND_DES3 | (unsigned)KIND_GENERIC | \
      (unsigned)KIND_HKDF | (unsigned)KIND_MAC)

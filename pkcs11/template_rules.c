@@ -26,12 +26,18 @@
     ((unsigned)KIND_EC_PUBLIC | (unsigned)KIND_EDWARDS_PUBLIC | (unsigned)KIND_MONTGOMERY_PUBLIC)
 #define ECX_PRIV                                                                                   \
     ((unsigned)KIND_EC_PRIVATE | (unsigned)KIND_EDWARDS_PRIVATE | (unsigned)KIND_MONTGOMERY_PRIVATE)
-/* secret keys that encrypt, that make MACs, that keys are derived from */
+#define KEM_PUB  ((unsigned)KIND_KEM_PUBLIC)
+#define KEM_PRIV ((unsigned)KIND_KEM_PRIVATE)
+/* keys that have a parameter set where others have a curve */
+#define SET_PUB  (KEM_PUB | (unsigned)KIND_PQ_PUBLIC)
+#define SET_PRIV (KEM_PRIV | (unsigned)KIND_PQ_PRIVATE)
+/* secret keys that encrypt, secret keys that make MACs */
 #define CIPHERS ((unsigned)KIND_AES | (unsigned)KIND_CHACHA20 | (unsigned)KIND_DES3)
 #define MACS    ((unsigned)KIND_GENERIC | (unsigned)KIND_MAC)
 #define SIGNERS                                                                                    \
     ((unsigned)KIND_EC_PUBLIC | (unsigned)KIND_EDWARDS_PUBLIC | (unsigned)KIND_EC_PRIVATE |        \
-     (unsigned)KIND_EDWARDS_PRIVATE | RSA_PUB | RSA_PRIV)
+     (unsigned)KIND_EDWARDS_PRIVATE | (unsigned)KIND_PQ_PUBLIC | (unsigned)KIND_PQ_PRIVATE |       \
+     KINDS_RSA)
 
 #define RULE(type_, kinds_, notes_, default_)                                                      \
     {                                                                                              \
@@ -95,22 +101,26 @@ static const struct attr_rule rules[] = {
 
     /* usage */
     RULE(ENCRYPT,                     RSA_PUB,          USAGE,            USAGE),
-    RULE(ENCRYPT,                     ECX_PUB,          USAGE,            FALSE),
+    RULE(ENCRYPT,                     KINDS_PUBLIC & ~KINDS_RSA,          USAGE,            FALSE),
     RULE(DECRYPT,                     RSA_PRIV,         USAGE,            USAGE),
-    RULE(DECRYPT,                     ECX_PRIV,         USAGE,            FALSE),
+    RULE(DECRYPT,                     KINDS_PRIVATE & ~KINDS_RSA,         USAGE,            FALSE),
     RULE(VERIFY,                      KINDS_PUBLIC & SIGNERS,   USAGE,    USAGE),
-    RULE(VERIFY,                      KIND_MONTGOMERY_PUBLIC,   USAGE,    FALSE),
+    RULE(VERIFY,                      KINDS_PUBLIC & ~SIGNERS,  USAGE,    FALSE),
     RULE(SIGN,                        KINDS_PRIVATE & SIGNERS,  USAGE,    USAGE),
-    RULE(SIGN,                        KIND_MONTGOMERY_PRIVATE,  USAGE,    FALSE),
+    RULE(SIGN,                        KINDS_PRIVATE & ~SIGNERS, USAGE,    FALSE),
     RULE(VERIFY_RECOVER,              KINDS_PUBLIC,     USAGE,            FALSE),
     RULE(SIGN_RECOVER,                KINDS_PRIVATE,    USAGE,            FALSE),
     RULE(WRAP,                        KINDS_PUBLIC,     USAGE,            FALSE),
+    RULE(ENCAPSULATE,                 KINDS_PUBLIC & ~KEM_PUB,   USAGE,   FALSE),
+    RULE(ENCAPSULATE,                 KEM_PUB,          USAGE,            USAGE),
+    RULE(DECAPSULATE,                 KINDS_PRIVATE & ~KEM_PRIV, USAGE,   FALSE),
+    RULE(DECAPSULATE,                 KEM_PRIV,         USAGE,            USAGE),
     RULE(UNWRAP,                      KINDS_PRIVATE,    USAGE,            FALSE),
     /* agreement: all that Montgomery keys are for, and what SunPKCS11 expects of an EC key it asked
        for without a word */
     RULE(DERIVE,                      ECX_PUB & ~(unsigned)KIND_EDWARDS_PUBLIC,   USAGE, USAGE),
     RULE(DERIVE,                      ECX_PRIV & ~(unsigned)KIND_EDWARDS_PRIVATE, USAGE, USAGE),
-    RULE(DERIVE,                      KINDS_EDWARDS | KINDS_RSA,        USAGE, FALSE),
+    RULE(DERIVE,                      KINDS_EDWARDS | KINDS_RSA | SET_PUB | SET_PRIV, USAGE, FALSE),
     RULE(ENCRYPT,                     CIPHERS,          USAGE,            USAGE),
     RULE(DECRYPT,                     CIPHERS,          USAGE,            USAGE),
     RULE(SIGN,                        CIPHERS,          USAGE,            FALSE),
@@ -130,6 +140,8 @@ static const struct attr_rule rules[] = {
     /* 4.8 public keys, 4.9 private keys, 4.10 secret keys */
     RULE(TRUSTED,                     KINDS_PUBLIC | KINDS_SECRET, NOTE_10, FALSE),
     RULE(WRAP_TEMPLATE,               KINDS_PUBLIC | KINDS_SECRET, 0,     ABSENT),
+    RULE(ENCAPSULATE_TEMPLATE,        KINDS_PUBLIC,     0,                ABSENT),
+    RULE(DECAPSULATE_TEMPLATE,        KINDS_PRIVATE,    0,                ABSENT),
     RULE(UNWRAP_TEMPLATE,             KINDS_SECURED,    0,                ABSENT),
     RULE(DERIVE_TEMPLATE,             KINDS_SECURED,    0,                ABSENT),
     RULE(SENSITIVE,                   KINDS_SECURED,    NOTE_11,          TRUE),
@@ -163,6 +175,13 @@ static const struct attr_rule rules[] = {
     RULE(EC_PARAMS,                   ECX_PRIV,         GIVEN,            ABSENT),
     RULE(EC_POINT,                    ECX_PRIV,         SET_BY_TOKEN,     ABSENT),
     RULE(VALUE,                       ECX_PRIV,         HIDDEN | NOTE_1,  ABSENT),
+
+    /* ML-KEM, ML-DSA, SLH-DSA (3.2, 6.67 to 6.69) */
+    RULE(PARAMETER_SET,               SET_PUB,          NOTE_1 | NOTE_3,  ABSENT),
+    RULE(VALUE,                       SET_PUB,          NOTE_1 | NOTE_4,  ABSENT),
+    RULE(PARAMETER_SET,               SET_PRIV,         GIVEN,            ABSENT),
+    RULE(VALUE,                       SET_PRIV,         HIDDEN | NOTE_1,  ABSENT),
+    RULE(SEED,                        SET_PRIV,         HIDDEN,           ABSENT),
 };
 
 static const struct {
@@ -174,10 +193,16 @@ static const struct {
     {CKO_PUBLIC_KEY,  CKK_EC,              KIND_EC_PUBLIC},
     {CKO_PUBLIC_KEY,  CKK_EC_EDWARDS,      KIND_EDWARDS_PUBLIC},
     {CKO_PUBLIC_KEY,  CKK_EC_MONTGOMERY,   KIND_MONTGOMERY_PUBLIC},
+    {CKO_PUBLIC_KEY,  CKK_ML_KEM,          KIND_KEM_PUBLIC},
+    {CKO_PUBLIC_KEY,  CKK_ML_DSA,          KIND_PQ_PUBLIC},
+    {CKO_PUBLIC_KEY,  CKK_SLH_DSA,         KIND_PQ_PUBLIC},
     {CKO_PRIVATE_KEY, CKK_RSA,             KIND_RSA_PRIVATE},
     {CKO_PRIVATE_KEY, CKK_EC,              KIND_EC_PRIVATE},
     {CKO_PRIVATE_KEY, CKK_EC_EDWARDS,      KIND_EDWARDS_PRIVATE},
     {CKO_PRIVATE_KEY, CKK_EC_MONTGOMERY,   KIND_MONTGOMERY_PRIVATE},
+    {CKO_PRIVATE_KEY, CKK_ML_KEM,          KIND_KEM_PRIVATE},
+    {CKO_PRIVATE_KEY, CKK_ML_DSA,          KIND_PQ_PRIVATE},
+    {CKO_PRIVATE_KEY, CKK_SLH_DSA,         KIND_PQ_PRIVATE},
     {CKO_SECRET_KEY,  CKK_AES,             KIND_AES},
     {CKO_SECRET_KEY,  CKK_AES_XTS,         KIND_AES},
     {CKO_SECRET_KEY,  CKK_CHACHA20,        KIND_CHACHA20},

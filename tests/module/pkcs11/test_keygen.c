@@ -144,6 +144,26 @@ START_TEST(secret_key_that_would_wrap_and_decrypt_is_not_made)
 }
 END_TEST
 
+/* Without OpenSSL 3.5 there is nothing that makes one. */
+START_TEST(key_of_lattices_is_made_where_it_is_offered_only)
+{
+    CK_SESSION_HANDLE session = token_alice();
+    CK_MECHANISM mechanism = {CKM_ML_DSA_KEY_PAIR_GEN, NULL, 0};
+    CK_ULONG set = CKP_ML_DSA_44;
+    CK_OBJECT_HANDLE public_key = 0, private_key = 0;
+    CK_MECHANISM_INFO info;
+    CK_SESSION_INFO where;
+    CK_RV rv;
+
+    assert_ok(p11->C_GetSessionInfo(session, &where));
+    rv = p11->C_GetMechanismInfo(where.slotID, CKM_ML_DSA_KEY_PAIR_GEN, &info);
+    assert_rv(rv, p11->C_GenerateKeyPair(session, &mechanism, LIST(NUMBER(CKA_PARAMETER_SET, set)),
+                                         LIST(TEXT(CKA_KEYWARD_PROTECTION, "software")),
+                                         &public_key, &private_key));
+    assert_ok(p11->C_Finalize(NULL));
+}
+END_TEST
+
 START_TEST(default_secret_key_templates_of_pkcs11_tool_are_accepted)
 {
     CK_SESSION_HANDLE session = token_alice();
@@ -449,6 +469,7 @@ int main(void)
 {
     const struct suite_case cases[] = {
         CASE_LOOP(default_pair_template_of_a_tool_is_accepted, COUNT(pairs)),
+        CASE(key_of_lattices_is_made_where_it_is_offered_only),
         CASE(pair_asked_for_data_and_keys_is_for_data),
         CASE(secret_key_that_would_wrap_and_decrypt_is_not_made),
         CASE(default_secret_key_templates_of_pkcs11_tool_are_accepted),

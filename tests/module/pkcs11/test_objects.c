@@ -157,6 +157,9 @@ END_TEST
 
 /* ---- what may not come in ---- */
 
+static CK_KEY_TYPE type_ml_dsa = CKK_ML_DSA;
+static CK_ULONG set_44 = CKP_ML_DSA_44;
+
 struct refused {
     CK_RV want;
     CK_ULONG count;
@@ -207,6 +210,15 @@ static struct refused refusals[] = {
      4,
      {NUMBER(CKA_CLASS, cls_public), NUMBER(CKA_KEY_TYPE, type_rsa),
       BYTES_OF(CKA_MODULUS, short_modulus), BYTES_OF(CKA_PUBLIC_EXPONENT, f4)}},
+    {CKR_ATTRIBUTE_VALUE_INVALID,
+     4,
+     {NUMBER(CKA_CLASS, cls_public), NUMBER(CKA_KEY_TYPE, type_ml_dsa),
+      NUMBER(CKA_PARAMETER_SET, set_44), BYTES_OF(CKA_VALUE, garbage)}},
+    {CKR_ATTRIBUTE_VALUE_INVALID,
+     5,
+     {NUMBER(CKA_CLASS, cls_private), NUMBER(CKA_KEY_TYPE, type_ml_dsa),
+      NUMBER(CKA_PARAMETER_SET, set_44), BYTES_OF(CKA_VALUE, garbage),
+      TEXT(CKA_KEYWARD_PROTECTION, "software")}},
     {CKR_ATTRIBUTE_READ_ONLY, 2, {NUMBER(CKA_CLASS, cls_data), TEXT(CKA_UNIQUE_ID, "mine")}},
     {CKR_ATTRIBUTE_TYPE_INVALID, 2, {NUMBER(CKA_CLASS, cls_data), YES(CKA_SIGN)}},
     {CKR_ATTRIBUTE_VALUE_INVALID, 2, {NUMBER(CKA_CLASS, cls_data), ATTR(CKA_VALUE, NULL, 8)}},

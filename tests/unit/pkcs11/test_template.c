@@ -96,6 +96,8 @@ START_TEST(kinds_are_told_by_class_and_type)
     ck_assert_int_eq(kind_of(CKO_SECRET_KEY, CKK_SHA256_HMAC), KIND_MAC);
     ck_assert_int_eq(kind_of(CKO_PUBLIC_KEY, CKK_EC_EDWARDS), KIND_EDWARDS_PUBLIC);
     ck_assert_int_eq(kind_of(CKO_SECRET_KEY, CKK_EC_EDWARDS), KIND_NONE);
+    ck_assert_int_eq(kind_of(CKO_PUBLIC_KEY, CKK_ML_KEM), KIND_KEM_PUBLIC);
+    ck_assert_int_eq(kind_of(CKO_PRIVATE_KEY, CKK_SLH_DSA), KIND_PQ_PRIVATE);
     ck_assert_int_eq(kind_of(CKO_SECRET_KEY, CKK_RSA), KIND_NONE);
     ck_assert_int_eq(kind_of(CKO_PRIVATE_KEY, CKK_DSA), KIND_NONE);
     ck_assert_int_eq(kind_of(CKO_HW_FEATURE, 0), KIND_NONE);
@@ -244,6 +246,26 @@ START_TEST(key_that_names_no_use_gets_those_it_is_made_for)
     assert_ok(GENERATE(KIND_EC_PRIVATE, &a, YES(CKA_TOKEN)));
     ck_assert(attrs_true(&a, CKA_SIGN));
     ck_assert(!attrs_true(&a, CKA_DECRYPT));
+    attrs_release(&a);
+}
+END_TEST
+
+START_TEST(key_of_lattices_gets_what_it_is_made_for)
+{
+    struct attrs a = ATTRS_INIT;
+
+    assert_ok(GENERATE(KIND_KEM_PRIVATE, &a, YES(CKA_TOKEN)));
+    ck_assert(attrs_true(&a, CKA_DECAPSULATE));
+    ck_assert(!attrs_true(&a, CKA_SIGN));
+    ck_assert(!attrs_true(&a, CKA_DERIVE));
+    attrs_release(&a);
+    assert_ok(GENERATE(KIND_PQ_PRIVATE, &a, YES(CKA_TOKEN)));
+    ck_assert(attrs_true(&a, CKA_SIGN));
+    ck_assert(!attrs_true(&a, CKA_DECAPSULATE));
+    attrs_release(&a);
+    assert_rv(CKR_TEMPLATE_INCOMPLETE, GENERATE(KIND_KEM_PUBLIC, &a, YES(CKA_TOKEN)));
+    assert_ok(GENERATE(KIND_KEM_PUBLIC, &a, ATTR(CKA_PARAMETER_SET, &len, sizeof(len))));
+    ck_assert(attrs_true(&a, CKA_ENCAPSULATE));
     attrs_release(&a);
 }
 END_TEST
@@ -447,6 +469,7 @@ int main(void)
         CASE(key_that_names_nothing_is_sensitive_private_and_stays),
         CASE(public_halves_and_certificates_are_not_private_by_default),
         CASE(key_that_names_no_use_gets_those_it_is_made_for),
+        CASE(key_of_lattices_gets_what_it_is_made_for),
         CASE(key_that_names_one_use_gets_no_other),
         CASE(generic_secret_can_make_macs_whatever_else_is_named),
         CASE_LOOP(changes_are_answered_by_the_rules, COUNT(changes)),

@@ -8,14 +8,16 @@
 
 #define COUNT(table) (sizeof(table) / sizeof(*(table)))
 
-#define PUB    KINDS_PUBLIC
-#define PRIV   KINDS_PRIVATE
-#define SECRET KINDS_SECRET
-#define CERT   ((unsigned)KIND_CERTIFICATE)
-#define DATA   ((unsigned)KIND_DATA)
-#define ECPUB  (PUB & ~(unsigned)KIND_RSA_PUBLIC)
-#define ECPRIV (PRIV & ~(unsigned)KIND_RSA_PRIVATE)
-#define CHANGE (NOTE_8 | NOTE_10 | NOTE_11 | NOTE_12)
+#define PUB     KINDS_PUBLIC
+#define PRIV    KINDS_PRIVATE
+#define SECRET  KINDS_SECRET
+#define CERT    ((unsigned)KIND_CERTIFICATE)
+#define DATA    ((unsigned)KIND_DATA)
+#define SETPUB  ((unsigned)KIND_KEM_PUBLIC | (unsigned)KIND_PQ_PUBLIC)
+#define SETPRIV ((unsigned)KIND_KEM_PRIVATE | (unsigned)KIND_PQ_PRIVATE)
+#define ECPUB   (PUB & ~(unsigned)KIND_RSA_PUBLIC & ~SETPUB)
+#define ECPRIV  (PRIV & ~(unsigned)KIND_RSA_PRIVATE & ~SETPRIV)
+#define CHANGE  (NOTE_8 | NOTE_10 | NOTE_11 | NOTE_12)
 
 /* clang-format off */
 static const struct {
@@ -83,6 +85,15 @@ static const struct {
     {CKA_EC_POINT,            ECPUB,                 NOTE_1 | NOTE_4,                   0},
     {CKA_EC_PARAMS,           ECPRIV,                NOTE_1 | NOTE_4 | NOTE_6,          0},
     {CKA_VALUE,               ECPRIV,                NOTE_1 | NOTE_4 | NOTE_6 | NOTE_7, 0},
+    {CKA_ENCAPSULATE,         PUB,                   0,                                 NOTE_8},
+    {CKA_DECAPSULATE,         PRIV,                  0,                                 NOTE_8},
+    {CKA_ENCAPSULATE_TEMPLATE, PUB,                  0,                                 0},
+    {CKA_DECAPSULATE_TEMPLATE, PRIV,                 0,                                 0},
+    {CKA_PARAMETER_SET,       SETPUB,                NOTE_1 | NOTE_3,                   0},
+    {CKA_VALUE,               SETPUB,                NOTE_1 | NOTE_4,                   0},
+    {CKA_PARAMETER_SET,       SETPRIV,               NOTE_1 | NOTE_4 | NOTE_6,          0},
+    {CKA_VALUE,               SETPRIV,               NOTE_1 | NOTE_4 | NOTE_6 | NOTE_7, 0},
+    {CKA_SEED,                SETPRIV,               NOTE_4 | NOTE_6 | NOTE_7,          0},
     {CKA_VALUE,               SECRET,                NOTE_1 | NOTE_4 | NOTE_6 | NOTE_7, 0},
     {CKA_VALUE_LEN,           SECRET & ~(unsigned)KIND_DES3, NOTE_2 | NOTE_3,           0},
 };
