@@ -186,6 +186,24 @@ CK_RV C_GetTokenInfo(CK_SLOT_ID slot, CK_TOKEN_INFO_PTR info)
 
 /* ---- mechanisms ---- */
 
+/* A key may be on either device, and on which is chosen for each key. */
+static bool any_device_offers(const struct run *run, CK_MECHANISM_TYPE type, CK_FLAGS use)
+{
+    return hsm_offers(run_hsm(run), type, use) ||
+           hsm_offers(engine_software(run->app->engine), type, use);
+}
+
+/* Of the uses that go together, those that public keys have are done here or not at all. */
+static CK_FLAGS without_missing_halves(const struct mech *mech, CK_FLAGS uses)
+{
+    static const CK_FLAGS halves[] = {CKF_VERIFY, CKF_ENCRYPT};
+
+    for (size_t i = 0; i < sizeof(halves) / sizeof(*halves); i++)
+        if (!mech_key_is_secret(mech->key) && !local_offers(mech->type, halves[i]))
+            uses &= ~halves[i];
+    return uses;
+}
+
 /*
  * What of a row's uses is offered: digests and public halves are done locally, everything else only
  * where a device can. A use of public keys is offered with that of the private ones.
@@ -210,10 +228,9 @@ static CK_FLAGS offered(struct run *run, const struct mech *mech)
     if ((mech->flags & CKF_DIGEST) != 0)
         return local_offers(mech->type, CKF_DIGEST) ? CKF_DIGEST : 0;
     for (size_t i = 0; i < sizeof(uses) / sizeof(*uses); i++)
-        if ((mech->flags & uses[i].asked) != 0 &&
-            hsm_offers(run_hsm(run), mech->type, uses[i].asked))
+        if ((mech->flags & uses[i].asked) != 0 && any_device_offers(run, mech->type, uses[i].asked))
             all |= mech->flags & uses[i].given;
-    return all;
+    return without_missing_halves(mech, all);
 }
 
 static CK_RV get_mechanism_list(struct run *run, CK_MECHANISM_TYPE_PTR list, CK_ULONG_PTR count)
@@ -243,7 +260,7 @@ CK_RV C_GetMechanismList(CK_SLOT_ID slot, CK_MECHANISM_TYPE_PTR list, CK_ULONG_P
 
 static CK_RV get_mechanism_info(struct run *run, CK_MECHANISM_TYPE type, CK_MECHANISM_INFO_PTR info)
 {
-    const CK_FLAGS curve = CKF_EC_F_P | CKF_EC_NAMEDCURVE | CKF_EC_UNCOMPRESS;
+    const CK_FLAGS curve = CKF_EC_F_P | CKF_EC_NAMEDCURVE | CKF_EC_OID | CKF_EC_UNCOMPRESS;
     const struct mech *mech = mech_find(type);
     CK_FLAGS uses;
 

@@ -94,22 +94,33 @@ static CK_RV size_rsa(struct birth *b)
     return attrs_set_ulong(&b->pair[0]->attrs, CKA_MODULUS_BITS, bits);
 }
 
-static CK_RV size_aes(struct birth *b)
-{
-    CK_ULONG len = attrs_ulong(&b->pair[0]->attrs, CKA_VALUE_LEN, 0);
+/* Secret keys that have certain lengths only; all others have what their mechanism says. */
+static const struct lengths {
+    CK_KEY_TYPE type;
+    CK_ULONG bytes[3];
+    const char *words;
+} lengths[] = {
+    {CKK_AES, {16, 24, 32}, "an AES key has 16, 24 or 32 bytes"},
+    {CKK_AES_XTS, {32, 64}, "an XTS key is two AES keys, 32 or 64 bytes together"},
+    {CKK_CHACHA20, {32}, "a ChaCha20 key has 32 bytes"},
+};
 
-    b->spec.bits = len * 8;
-    if (len != 16 && len != 24 && len != 32)
-        return fail(CKR_ATTRIBUTE_VALUE_INVALID,
-                    "CKA_VALUE_LEN is %lu: an AES key has 16, 24 or 32 bytes", len);
-    return CKR_OK;
+static CK_RV check_length(const struct lengths *row, CK_ULONG len)
+{
+    for (size_t i = 0; i < sizeof(row->bytes) / sizeof(*row->bytes); i++)
+        if (len > 0 && row->bytes[i] == len)
+            return CKR_OK;
+    return fail(CKR_ATTRIBUTE_VALUE_INVALID, "CKA_VALUE_LEN is %lu: %s", len, row->words);
 }
 
-static CK_RV size_generic(struct birth *b)
+static CK_RV size_secret(struct birth *b)
 {
     CK_ULONG len = attrs_ulong(&b->pair[0]->attrs, CKA_VALUE_LEN, 0);
 
     b->spec.bits = len * 8;
+    for (size_t i = 0; i < sizeof(lengths) / sizeof(*lengths); i++)
+        if (lengths[i].type == b->row->key)
+            return check_length(&lengths[i], len);
     if (len < b->row->min / 8 || len > b->row->max / 8)
         return fail(CKR_ATTRIBUTE_VALUE_INVALID,
                     "CKA_VALUE_LEN is %lu: give between %lu and %lu bytes", len, b->row->min / 8,
@@ -120,18 +131,21 @@ static CK_RV size_generic(struct birth *b)
 static const struct {
     CK_KEY_TYPE type;
     CK_RV (*size)(struct birth *b);
-} sizes[] = {
-    {CKK_RSA, size_rsa},          {CKK_EC, size_curve},
-    {CKK_EC_EDWARDS, size_curve}, {CKK_EC_MONTGOMERY, size_curve},
-    {CKK_AES, size_aes},          {CKK_GENERIC_SECRET, size_generic},
+} pair_sizes[] = {
+    {CKK_RSA, size_rsa},
+    {CKK_EC, size_curve},
+    {CKK_EC_EDWARDS, size_curve},
+    {CKK_EC_MONTGOMERY, size_curve},
 };
 
 static CK_RV check_size(struct birth *b)
 {
-    for (size_t i = 0; i < sizeof(sizes) / sizeof(*sizes); i++)
-        if (sizes[i].type == b->row->key)
-            return sizes[i].size(b);
-    return fail_internal("every key generation mechanism has a row of sizes");
+    if (mech_key_is_secret(b->row->key))
+        return size_secret(b);
+    for (size_t i = 0; i < sizeof(pair_sizes) / sizeof(*pair_sizes); i++)
+        if (pair_sizes[i].type == b->row->key)
+            return pair_sizes[i].size(b);
+    return fail_internal("every mechanism that makes key pairs has a row of sizes");
 }
 
 /* ---- the objects, before there is a key ---- */
