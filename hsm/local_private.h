@@ -30,4 +30,11 @@ MUST_CHECK CK_RV local_private_to_attrs(struct local *local, CK_KEY_TYPE type,
 MUST_CHECK CK_RV local_private_import(struct local *local, CK_KEY_TYPE type, struct bytes material,
                                       struct buf *ret_spki, struct secret **ret_material);
 
+/*
+ * A private key out of a file, PEM or DER: PKCS#8, SEC 1 or PKCS#1; its type and its material. One
+ * that is encrypted, or is none: CKR_ARGUMENTS_BAD. Nothing is asked of anybody.
+ */
+MUST_CHECK CK_RV local_private_decode(struct local *local, struct bytes file, CK_KEY_TYPE *ret_type,
+                                      struct secret **ret_material);
+
 #endif

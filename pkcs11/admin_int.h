@@ -136,6 +136,11 @@ json_t *admin_key_json(const struct object *object);
 
 extern const struct admin_member admin_key_create_members[];
 CK_RV admin_key_create(struct admin *a);
+extern const struct admin_member admin_key_import_members[];
+CK_RV admin_key_import(struct admin *a);
+/* Ends this run's record and begins the next one's: each half of a pair has an intent and an
+ * outcome of its own. */
+MUST_CHECK CK_RV admin_next_run(struct admin *a);
 
 /* The words of --use and the attribute each sets. */
 struct admin_use {

@@ -411,9 +411,7 @@ static CK_RV key_public_verb(struct admin *a)
 
 /* ---- key.delete, key.recover, key.purge ---- */
 
-/* Ends this run's record and begins the next one's: each half of a pair has an intent and an
- * outcome of its own. */
-static CK_RV next_run(struct admin *a)
+CK_RV admin_next_run(struct admin *a)
 {
     struct vault_info vault = a->run.vault;
     CK_RV rv = call_leave(&a->run, CKR_OK);
@@ -433,7 +431,7 @@ static CK_RV each_half(struct admin *a, bool deleted,
 
     for (size_t i = 0; rv == CKR_OK && i < objects.count; i++) {
         if (i > 0)
-            rv = next_run(a);
+            rv = admin_next_run(a);
         if (rv == CKR_OK)
             rv = act(&a->run, &objects.list[i]);
     }
@@ -481,6 +479,8 @@ static const struct admin_member list_members[] = {
 static const struct admin_verb verbs[] = {
     {"key.create", ACTION_CREATE, OBJECT_VERB | ADMIN_CHANGES, admin_key_create_members,
      admin_key_create},
+    {"key.import", ACTION_IMPORT, OBJECT_VERB | ADMIN_CHANGES, admin_key_import_members,
+     admin_key_import},
     {"key.list", ACTION_LIST, OBJECT_VERB, list_members, key_list_verb},
     {"key.show", ACTION_LIST, OBJECT_VERB, show_members, key_show_verb},
     {"key.public", ACTION_GET, OBJECT_VERB, object_members, key_public_verb},

@@ -22,6 +22,7 @@ int cmd_user_unlock(const struct invocation *inv);
 int cmd_user_remove(const struct invocation *inv);
 /* cmd_key.c */
 int cmd_key_create(const struct invocation *inv);
+int cmd_key_import(const struct invocation *inv);
 int cmd_key_list(const struct invocation *inv);
 int cmd_key_show(const struct invocation *inv);
 int cmd_key_public(const struct invocation *inv);

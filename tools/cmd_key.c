@@ -1,10 +1,13 @@
 /* keyward key. */
 #include "tools/client.h"
 #include "tools/cmd.h"
+#include "tools/file.h"
 #include "tools/print.h"
 
 #include <stdio.h>
 #include <string.h>
+
+#define KEY_FILE_MAX ((size_t)256 << 10)
 
 static json_t *request_of(const char *verb, const struct object_name *object)
 {
@@ -70,6 +73,18 @@ static const struct {
     {"--mechanisms", "mechanisms", put_list},
 };
 
+static int put_wishes(const struct invocation *inv, json_t *request)
+{
+    int rc;
+
+    put_text(inv, request, "--type", "type");
+    put_text(inv, request, "--protection", "protection");
+    put_text(inv, request, "--not-before", "not-before");
+    put_text(inv, request, "--expires", "expires");
+    rc = put_list(inv, request, "--use", "use");
+    return rc == TOOL_DONE ? put_list(inv, request, "--mechanisms", "mechanisms") : rc;
+}
+
 static void print_keys(const struct invocation *inv, const json_t *answer)
 {
     const json_t *keys = json_object_get(answer, "keys");
@@ -126,6 +141,81 @@ int cmd_key_create(const struct invocation *inv)
         return rc;
     }
     return client_do(inv, object.vault, request, print_created);
+}
+
+static void print_imported(const struct invocation *inv, const json_t *answer)
+{
+    const json_t *key = json_array_get(json_object_get(answer, "keys"), 0);
+
+    if (option(inv, "--json") != NULL) {
+        print_json(answer);
+        return;
+    }
+    (void)printf("key %s is imported: %s of %lld bits, protection %s\n", inv->args[0],
+                 json_string_value(json_object_get(key, "type")),
+                 (long long)json_integer_value(json_object_get(key, "size")),
+                 json_string_value(json_object_get(key, "protection")));
+    (void)printf("id: %s\n", json_string_value(json_object_get(key, "id")));
+}
+
+/* The file's bytes go as a PIN would: out of JSON, in locked memory. */
+static int put_key_file(struct client *client, json_t *request)
+{
+    struct buf file = BUF_INIT(KEY_FILE_MAX);
+    int rc = file_read(client->inv, client->inv->args[1], &file);
+
+    if (rc == TOOL_DONE) {
+        struct secret *key = secret_copy(buf_bytes(&file));
+
+        if (key == NULL ||
+            json_object_set_new(request, "key", json_integer(client_add_secret(client, key))) != 0)
+            rc = tool_fail(TOOL_FAILED, client->inv->command->name, "out of memory");
+    }
+    buf_release_secure(&file);
+    return rc;
+}
+
+static int import_request(const struct invocation *inv, const struct object_name *object,
+                          json_t **ret)
+{
+    int rc;
+
+    if (object->has_version)
+        return tool_fail(TOOL_USAGE, inv->command->name,
+                         "a new key's version is not chosen: write VAULT/NAME");
+    *ret = request_of("key.import", object);
+    rc = put_wishes(inv, *ret);
+    if (rc != TOOL_DONE)
+        json_decref(*ret);
+    return rc;
+}
+
+int cmd_key_import(const struct invocation *inv)
+{
+    struct object_name object;
+    struct client client;
+    json_t *answer = NULL;
+    json_t *request = NULL;
+    int rc = object_name_parse(inv, inv->args[0], &object);
+
+    if (rc == TOOL_DONE)
+        rc = import_request(inv, &object, &request);
+    if (rc != TOOL_DONE)
+        return rc;
+    rc = client_open(inv, &client);
+    if (rc == TOOL_DONE)
+        rc = client_login(&client, object.vault);
+    if (rc == TOOL_DONE)
+        rc = put_key_file(&client, request);
+    if (rc == TOOL_DONE)
+        rc = client_call(&client, request, &answer);
+    else
+        json_decref(request);
+    if (rc == TOOL_DONE)
+        print_imported(inv, answer);
+    json_decref(answer);
+    client_close(&client);
+    return rc;
 }
 
 /* A pair is one line: the private half, with what the public half adds to its use. */

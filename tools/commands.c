@@ -26,6 +26,9 @@ const struct command commands[] = {
     {"key create", "OBJECT", 1, 1,
      "--type --protection --use --not-before --expires --mechanisms --json " LOGIN, cmd_key_create,
      "make a key, or a key pair"},
+    {"key import", "OBJECT FILE", 2, 2,
+     "--type --protection --use --not-before --expires --mechanisms --json " LOGIN, cmd_key_import,
+     "bring in a key out of a file"},
     {"key list", "VAULT", 1, 1, "--deleted --json " LOGIN, cmd_key_list,
      "list the keys that you may see"},
     {"key show", "OBJECT", 1, 1, "--deleted --json " LOGIN, cmd_key_show, "show a key"},
@@ -56,12 +59,14 @@ size_t command_count(void)
 }
 
 static const char *const later[] = {
-    "vault delete", "vault recover",  "vault purge", "vault rekey",
-    "user bind",    "key update",     "key enable",  "key disable",
-    "key rotate",   "key rotation",   "key import",  "key import-wrapped",
-    "key adopt",    "key backup",     "key restore", "secret",
-    "cert",         "policy who-can", "policy diff", "log follow",
-    "log prove",    "log export",     "metrics",
+    "vault delete", "vault recover",      "vault purge",
+    "vault rekey",  "user bind",          "key update",
+    "key enable",   "key disable",        "key rotate",
+    "key rotation", "key import-wrapped", "key adopt",
+    "key backup",   "key restore",        "secret",
+    "cert",         "policy who-can",     "policy diff",
+    "log follow",   "log prove",          "log export",
+    "metrics",
 };
 
 const char *command_later(size_t i)

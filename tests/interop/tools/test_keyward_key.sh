@@ -36,6 +36,49 @@ check "and of an EC key" public ec-P-384 'P-384'
 fails "a secret key has none" 'no public half' "$KEYWARD" key public web/aes-256
 fails "a key that is not there" 'has no key nothing' "$KEYWARD" key public web/nothing
 
+# ---- brought in from files ----
+{
+    openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out "$WORK/ec.pem"
+    openssl pkey -in "$WORK/ec.pem" -outform DER -out "$WORK/ec.der"
+    openssl ec -in "$WORK/ec.pem" -out "$WORK/sec1.pem"
+    openssl genrsa -traditional -out "$WORK/rsa.pem" 2048
+    openssl genpkey -algorithm ed25519 -out "$WORK/ed.pem"
+    openssl pkey -in "$WORK/ec.pem" -aes256 -passout pass:x -out "$WORK/encrypted.pem"
+    openssl pkey -in "$WORK/ec.pem" -pubout -out "$WORK/ec.pub"
+    openssl rsa -in "$WORK/rsa.pem" -pubout -out "$WORK/rsa.pub"
+    head -c 32 /dev/urandom >"$WORK/secret.bin"
+} 2>/dev/null
+import() {
+    "$KEYWARD" key import "$@"
+}
+same_public() { # key file
+    "$KEYWARD" key public "web/$1" | diff - "$WORK/$2"
+}
+for protection in hsm software; do
+    says "PKCS#8 to $protection" "key web/p8-$protection is imported: ec of 256 bits, protection $protection" import "web/p8-$protection" "$WORK/ec.pem" --protection $protection
+    check "its public half is openssl's" same_public "p8-$protection" ec.pub
+    says "PKCS#1 to $protection" "is imported: rsa of 2048 bits, protection $protection" import "web/p1-$protection" "$WORK/rsa.pem" --protection $protection
+    check "its public half is openssl's" same_public "p1-$protection" rsa.pub
+    says "a secret to $protection" "is imported: aes of 256 bits, protection $protection" import "web/raw-$protection" "$WORK/secret.bin" --type aes:256 --protection $protection
+done
+says "DER" 'is imported: ec of 256 bits, protection hsm' import web/der "$WORK/ec.der"
+says "SEC 1" 'is imported: ec of 256 bits, protection hsm' import web/sec1 "$WORK/sec1.pem" --use sign
+says "ed25519" 'is imported: ec-edwards of 255 bits, protection software' import web/ed "$WORK/ed.pem" --protection software
+says "a secret for MACs" 'is imported: hmac of 256 bits' import web/mac "$WORK/secret.bin" --type hmac:256
+signs() {
+    openssl dgst -sha256 -sign "$WORK/ec.pem" -out "$WORK/theirs" "$WORK/ec.der" &&
+        "$KEYWARD" key public web/p8-hsm >"$WORK/our.pub" && openssl dgst -sha256 -verify "$WORK/our.pub" -signature "$WORK/theirs" "$WORK/ec.der"
+}
+check "what openssl signs verifies with the imported key" signs
+fails "an encrypted file" 'it is encrypted' import web/no "$WORK/encrypted.pem"
+fails "a public key is none" 'no private key' import web/no "$WORK/ec.pub"
+fails "a file that is no key" 'no private key' import web/no "$WORK/secret.bin"
+fails "a secret of another length" 'has 16 bytes, the file has 32' import web/no "$WORK/secret.bin" --type aes:128
+fails "a type for a private key" 'is for secret keys' import web/no "$WORK/ec.pem" --type ec:P-256
+fails "a name that is taken" 'already' import web/der "$WORK/ec.der"
+fails "a file that is not there" 'cannot open' import web/no "$WORK/nothing"
+misused "a version for an imported key is usage" 'version is not chosen' import web/no@2 "$WORK/ec.pem"
+
 # ---- what is not offered ----
 fails "x25519, which the HSM does not have" 'ask for a software key .*--protection software' create web/no --type x25519
 fails "RSA of 1024 bits is none of the types" 'is unknown: it is one of' create web/no --type rsa:1024
