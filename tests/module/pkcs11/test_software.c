@@ -69,7 +69,7 @@ START_TEST(a_software_pair_signs_and_verifies_and_says_what_it_is)
 {
     CK_SESSION_HANDLE session = token_alice();
     CK_OBJECT_HANDLE public, private, other;
-    uint8_t signature[64];
+    uint8_t signature[64] = {0};
 
     make_ec(session, SOFTWARE, YES(CKA_TOKEN), &public, &private);
     ck_assert(is_protected_by(session, private, "software"));
@@ -169,7 +169,7 @@ START_TEST(a_token_key_lives_on_and_a_session_key_ends_with_its_session)
     CK_SESSION_HANDLE session = token_alice();
     CK_SESSION_HANDLE other = token_open("web", true);
     CK_OBJECT_HANDLE public, private, passing;
-    uint8_t signature[64];
+    uint8_t signature[64] = {0};
 
     make_ec(session, SOFTWARE, YES(CKA_TOKEN), &public, &private);
     assert_ok(sign(session, private, signature));
@@ -224,7 +224,7 @@ struct worker {
 static void *sign_often(void *arg)
 {
     struct worker *w = arg;
-    uint8_t signature[64];
+    uint8_t signature[64] = {0};
 
     for (int i = 0; i < 50 && w->rv == CKR_OK; i++)
         w->rv = sign(w->session, w->key, signature);
@@ -259,7 +259,7 @@ START_TEST(a_deleted_key_signs_no_more_until_it_is_recovered_and_a_purged_one_ne
 {
     CK_SESSION_HANDLE session;
     CK_OBJECT_HANDLE public, private;
-    uint8_t signature[64];
+    uint8_t signature[64] = {0};
 
     token_start();
     token_admin("{\"verb\":\"vault.create\",\"vault\":\"brief\",\"user\":\"alice\",\"pin\":0,"
