@@ -35,6 +35,9 @@ enum operation_kind {
     OPERATION_MESSAGE_VERIFY,
     OPERATION_MESSAGE_ENCRYPT,
     OPERATION_MESSAGE_DECRYPT,
+    OPERATION_WRAP, /* within one call: never in progress in a session */
+    OPERATION_UNWRAP,
+    OPERATION_DERIVE,
     OPERATION_KINDS
 };
 

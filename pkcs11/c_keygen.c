@@ -1,5 +1,5 @@
-/* PKCS#11 2.40 base, 5.13: C_GenerateKey and C_GenerateKeyPair. Wrapping and derivation are among
- * the refusals (refused.c). */
+/* PKCS#11 2.40 base, 5.13: C_GenerateKey and C_GenerateKeyPair. Wrapping is in c_wrap.c, derivation
+ * in c_derive.c. */
 #include "pkcs11/birth.h"
 #include "pkcs11/keys.h"
 

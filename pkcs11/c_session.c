@@ -1,4 +1,5 @@
-/* PKCS#11 2.40, 5.6 and 3.0, 5.6 (C_SessionCancel): sessions, without login (c_login.c). */
+/* PKCS#11 2.40, 5.6; 3.0, 5.6 (C_SessionCancel); 3.2, 5.6 (C_GetSessionValidationFlags): sessions,
+ * without login (c_login.c). */
 #include "pkcs11/message.h"
 #include "pkcs11/operation_int.h"
 #include "pkcs11/search.h"
@@ -127,5 +128,27 @@ CK_RV C_SessionCancel(CK_SESSION_HANDLE session, CK_FLAGS flags)
 
     if (rv == CKR_OK)
         rv = session_cancel(&run, flags);
+    return call_leave(&run, rv);
+}
+
+/* There are no CKO_VALIDATION objects, so no operation was ever one that they cover. */
+static CK_RV get_validation_flags(CK_SESSION_VALIDATION_FLAGS_TYPE type, CK_FLAGS *flags)
+{
+    if (flags == NULL)
+        return fail_argument("pFlags");
+    if (type != CKS_LAST_VALIDATION_OK)
+        return fail(CKR_ARGUMENTS_BAD, "there are no validation flags of type %lu", type);
+    *flags = 0;
+    return CKR_OK;
+}
+
+CK_RV C_GetSessionValidationFlags(CK_SESSION_HANDLE session, CK_SESSION_VALIDATION_FLAGS_TYPE type,
+                                  CK_FLAGS *flags)
+{
+    struct run run;
+    CK_RV rv = call_enter(&run, CALL_GET_SESSION_VALIDATION_FLAGS, session);
+
+    if (rv == CKR_OK)
+        rv = get_validation_flags(type, flags);
     return call_leave(&run, rv);
 }

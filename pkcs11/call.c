@@ -92,6 +92,12 @@ static const struct call calls[CALL_COUNT] = {
     [CALL_VERIFY_SIGNATURE] = {"C_VerifySignature", CALL_NEEDS_SESSION},
     [CALL_VERIFY_SIGNATURE_UPDATE] = {"C_VerifySignatureUpdate", CALL_NEEDS_SESSION},
     [CALL_VERIFY_SIGNATURE_FINAL] = {"C_VerifySignatureFinal", CALL_NEEDS_SESSION},
+    [CALL_WRAP_KEY] = {"C_WrapKey", CALL_NEEDS_SESSION},
+    [CALL_UNWRAP_KEY] = {"C_UnwrapKey", CALL_NEEDS_SESSION},
+    [CALL_DERIVE_KEY] = {"C_DeriveKey", CALL_NEEDS_SESSION},
+    [CALL_WRAP_KEY_AUTHENTICATED] = {"C_WrapKeyAuthenticated", CALL_NEEDS_SESSION},
+    [CALL_UNWRAP_KEY_AUTHENTICATED] = {"C_UnwrapKeyAuthenticated", CALL_NEEDS_SESSION},
+    [CALL_GET_SESSION_VALIDATION_FLAGS] = {"C_GetSessionValidationFlags", CALL_NEEDS_SESSION},
     [CALL_ADMIN] = {"keyward", CALL_NEEDS_HOME},
 };
 

@@ -20,11 +20,19 @@ static CK_RV get_info_3_0(CK_INFO_PTR info)
     return module_get_info((CK_VERSION){3, 0}, info);
 }
 
-/* One member is another's than its name says. */
+static CK_RV get_info_3_2(CK_INFO_PTR info)
+{
+    return module_get_info((CK_VERSION){3, 2}, info);
+}
+
+/* One member is another function than its name says. */
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Woverride-init"
 static CK_FUNCTION_LIST_3_0 functions_3_0 = {
     .version = {3, 0}, CRYPTOKI_2_40(ENTRY) CRYPTOKI_3_0(ENTRY).C_GetInfo = get_info_3_0};
+static CK_FUNCTION_LIST_3_2 functions_3_2 = {
+    .version = {3, 2},
+    CRYPTOKI_2_40(ENTRY) CRYPTOKI_3_0(ENTRY) CRYPTOKI_3_2(ENTRY).C_GetInfo = get_info_3_2};
 #pragma GCC diagnostic pop
 
 CK_RV C_GetFunctionList(CK_FUNCTION_LIST_PTR_PTR list)
@@ -41,6 +49,7 @@ static char standard_name[] = "PKCS 11";
 static char our_name[] = KEYWARD_INTERFACE;
 static CK_INTERFACE interfaces[] = {
     {(void *)standard_name, &functions_3_0, 0},
+    {(void *)standard_name, &functions_3_2, 0},
     {(void *)standard_name, &functions_2_40, 0},
     {(void *)our_name, &module_admin_functions, 0},
 };

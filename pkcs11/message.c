@@ -142,7 +142,7 @@ static CK_RV start(struct run *run, enum operation_kind kind, struct message *m,
     return CKR_OK;
 }
 
-static CK_RV output_iv(struct run *run, const struct message_aead *aead)
+CK_RV message_output_iv(struct run *run, const struct message_aead *aead)
 {
     struct buf iv = BUF_INIT(MESSAGE_IV_MAX);
 
@@ -208,7 +208,7 @@ CK_RV message_whole(struct run *run, enum operation_kind kind,
         m->counter = counter;
         return forget_question(run, kind, rv);
     }
-    return rv == CKR_OK ? output_iv(run, &aead) : rv;
+    return rv == CKR_OK ? message_output_iv(run, &aead) : rv;
 }
 
 CK_RV message_begin(struct run *run, enum operation_kind kind,
@@ -220,7 +220,7 @@ CK_RV message_begin(struct run *run, enum operation_kind kind,
 
     if (rv == CKR_OK)
         rv = start(run, kind, m, parameter, aad, &aead);
-    return rv == CKR_OK ? output_iv(run, &aead) : rv;
+    return rv == CKR_OK ? message_output_iv(run, &aead) : rv;
 }
 
 /* The last part's parameters say where the tag is; as long as the first said it would be. */

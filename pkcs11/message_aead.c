@@ -24,7 +24,6 @@ struct message_form {
     CK_MECHANISM_TYPE type;
     const char *params; /* name of the struct */
     size_t size;
-    bool has_data_len;
     void (*read)(const void *params, struct nonce *ret);
     void (*compose)(struct message_aead *aead, struct bytes aad);
 };
@@ -106,12 +105,10 @@ static void compose_poly1305(struct message_aead *aead, struct bytes aad)
 }
 
 static const struct message_form forms[] = {
-    {CKM_AES_GCM, "CK_GCM_MESSAGE_PARAMS", sizeof(CK_GCM_MESSAGE_PARAMS), false, read_gcm,
-     compose_gcm},
-    {CKM_AES_CCM, "CK_CCM_MESSAGE_PARAMS", sizeof(CK_CCM_MESSAGE_PARAMS), true, read_ccm,
-     compose_ccm},
+    {CKM_AES_GCM, "CK_GCM_MESSAGE_PARAMS", sizeof(CK_GCM_MESSAGE_PARAMS), read_gcm, compose_gcm},
+    {CKM_AES_CCM, "CK_CCM_MESSAGE_PARAMS", sizeof(CK_CCM_MESSAGE_PARAMS), read_ccm, compose_ccm},
     {CKM_CHACHA20_POLY1305, "CK_SALSA20_CHACHA20_POLY1305_MSG_PARAMS",
-     sizeof(CK_SALSA20_CHACHA20_POLY1305_MSG_PARAMS), false, read_poly1305, compose_poly1305},
+     sizeof(CK_SALSA20_CHACHA20_POLY1305_MSG_PARAMS), read_poly1305, compose_poly1305},
 };
 
 const struct message_form *message_form_of(CK_MECHANISM_TYPE mechanism)
@@ -186,6 +183,7 @@ static CK_RV put_counter(struct message_aead *aead, size_t free_bits, bool xor, 
     for (size_t i = aead->iv_len; i > 0 && n != 0; i--, n >>= 8)
         aead->iv[i - 1] ^= (uint8_t)n;
     (*counter)++;
+    aead->counted = true;
     return CKR_OK;
 }
 
@@ -228,8 +226,7 @@ CK_RV message_aead_read(struct run *run, const struct message_form *form,
                                  .iv_len = nonce.len,
                                  .tag = nonce.tag,
                                  .tag_len = nonce.tag_bits / 8,
-                                 .data_len = nonce.data_len,
-                                 .has_data_len = form->has_data_len};
+                                 .data_len = nonce.data_len};
     memcpy(ret->iv, nonce.iv, nonce.len);
     if (encrypts && nonce.generator != CKG_NO_GENERATE)
         rv = generate(run, form, &nonce, counter, ret);

@@ -26,8 +26,8 @@ struct message_aead {
     size_t iv_len;
     CK_BYTE_PTR tag; /* the caller's */
     size_t tag_len;
+    bool counted;      /* the IV came from the counter */
     uint64_t data_len; /* of the plaintext, CCM only */
-    bool has_data_len;
 };
 
 /*
@@ -38,6 +38,8 @@ struct message_aead {
 MUST_CHECK CK_RV message_aead_read(struct run *run, const struct message_form *form,
                                    const struct message_parameter *parameter, struct bytes aad,
                                    bool encrypts, uint64_t *counter, struct message_aead *ret);
+/* The generated IV, where there is one, as a result of the call. */
+MUST_CHECK CK_RV message_output_iv(struct run *run, const struct message_aead *aead);
 /* Only the place of the tag, from the parameters of a message's last part. */
 MUST_CHECK CK_RV message_aead_tag(const struct message_form *form,
                                   const struct message_parameter *parameter, CK_BYTE_PTR *ret_tag,

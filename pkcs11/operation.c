@@ -42,6 +42,16 @@ static const struct operation_kind_row kind_rows[OPERATION_KINDS] = {
     [OPERATION_MESSAGE_ENCRYPT] = {.name = "encrypt a message", ENCRYPTS},
     [OPERATION_MESSAGE_DECRYPT] = {.name = "decrypt a message", DECRYPTS,
                                    .bad_cipher = CKR_AEAD_DECRYPT_FAILED},
+    [OPERATION_WRAP] = {.name = "wrap keys", .does = OPERATION_WRAP, .action = ACTION_WRAP_KEY,
+                        .flag = CKF_WRAP, .right = CKA_WRAP, .right_name = "CKA_WRAP",
+                        .cls = CKO_PUBLIC_KEY},
+    [OPERATION_UNWRAP] = {.name = "unwrap keys", .does = OPERATION_UNWRAP,
+                          .action = ACTION_UNWRAP_KEY, .flag = CKF_UNWRAP, .right = CKA_UNWRAP,
+                          .right_name = "CKA_UNWRAP", .cls = CKO_PRIVATE_KEY,
+                          .after_expiry = true},
+    [OPERATION_DERIVE] = {.name = "derive keys", .does = OPERATION_DERIVE, .action = ACTION_DERIVE,
+                          .flag = CKF_DERIVE, .right = CKA_DERIVE, .right_name = "CKA_DERIVE",
+                          .cls = CKO_PRIVATE_KEY},
 };
 /* clang-format on */
 

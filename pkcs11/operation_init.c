@@ -23,18 +23,27 @@ static CK_RV find_mechanism(const struct operation_kind_row *row, const CK_MECHA
     return CKR_OK;
 }
 
-/* later: the parameters come with each message, and there are none yet. */
-static CK_RV take_mechanism(struct operation *op, const CK_MECHANISM *mechanism, bool later)
+/* How long an operation needs its mechanism. */
+enum keep {
+    KEEP_COPY,   /* longer than the call it came in */
+    KEEP_LATER,  /* its parameters come with each message, and there are none yet */
+    KEEP_BORROW, /* within the call */
+};
+
+static CK_RV take_mechanism(struct operation *op, const CK_MECHANISM *mechanism, enum keep keep)
 {
     CK_RV rv = find_mechanism(operation_kind_row(op->kind), mechanism, &op->mech);
 
-    if (rv == CKR_OK && later) {
+    if (rv == CKR_OK && keep == KEEP_LATER) {
         op->mechanism.mechanism.mechanism = op->mech->type;
         return CKR_OK;
     }
     if (rv == CKR_OK)
         rv = mech_check_params(op->mech, mechanism);
-    return rv == CKR_OK ? mechanism_copy_make(&op->mechanism, op->mech, mechanism) : rv;
+    if (rv != CKR_OK || keep == KEEP_COPY)
+        return rv == CKR_OK ? mechanism_copy_make(&op->mechanism, op->mech, mechanism) : rv;
+    op->mechanism.mechanism = *mechanism;
+    return CKR_OK;
 }
 
 /* ---- the key ---- */
@@ -189,9 +198,9 @@ CK_RV operation_ask_gate(struct run *run, const struct operation *op)
 }
 
 static CK_RV set_up(struct run *run, struct operation *op, const CK_MECHANISM *mechanism,
-                    CK_OBJECT_HANDLE key, bool later)
+                    CK_OBJECT_HANDLE key, enum keep keep)
 {
-    CK_RV rv = take_mechanism(op, mechanism, later);
+    CK_RV rv = take_mechanism(op, mechanism, keep);
 
     op->key = key;
     if (rv == CKR_OK && op->does != OPERATION_DIGEST)
@@ -237,7 +246,7 @@ static CK_RV cancel(struct run *run, enum operation_kind kind)
 
 /* An operation of this kind, set up and allowed. */
 static CK_RV operation_new(struct run *run, enum operation_kind kind, const CK_MECHANISM *mechanism,
-                           CK_OBJECT_HANDLE key, bool later, struct operation **ret)
+                           CK_OBJECT_HANDLE key, enum keep keep, struct operation **ret)
 {
     struct operation *op = calloc(1, sizeof(*op));
     CK_RV rv;
@@ -246,7 +255,7 @@ static CK_RV operation_new(struct run *run, enum operation_kind kind, const CK_M
         return fail_memory();
     op->kind = kind;
     op->does = operation_kind_row(kind)->does;
-    rv = set_up(run, op, mechanism, key, later);
+    rv = set_up(run, op, mechanism, key, keep);
     if (rv != CKR_OK) {
         operation_free(op);
         return rv;
@@ -259,10 +268,16 @@ CK_RV operation_try(struct run *run, enum operation_kind kind, const CK_MECHANIS
                     CK_OBJECT_HANDLE key, bool later)
 {
     struct operation *op = NULL;
-    CK_RV rv = operation_new(run, kind, mechanism, key, later, &op);
+    CK_RV rv = operation_new(run, kind, mechanism, key, later ? KEEP_LATER : KEEP_COPY, &op);
 
     operation_free(op);
     return rv;
+}
+
+CK_RV operation_once(struct run *run, enum operation_kind kind, const CK_MECHANISM *mechanism,
+                     CK_OBJECT_HANDLE key, struct operation **ret)
+{
+    return operation_new(run, kind, mechanism, key, KEEP_BORROW, ret);
 }
 
 CK_RV operation_init(struct run *run, enum operation_kind kind, const CK_MECHANISM *mechanism,
@@ -275,5 +290,5 @@ CK_RV operation_init(struct run *run, enum operation_kind kind, const CK_MECHANI
                     "an operation to %s is in progress in this session: end it first, or use "
                     "another session",
                     operation_kind_row(kind)->name);
-    return operation_new(run, kind, mechanism, key, false, &run->session->operations[kind]);
+    return operation_new(run, kind, mechanism, key, KEEP_COPY, &run->session->operations[kind]);
 }

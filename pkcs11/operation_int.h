@@ -142,6 +142,11 @@ CK_RV operation_key_code(CK_RV rv);
  */
 MUST_CHECK CK_RV operation_init(struct run *run, enum operation_kind kind,
                                 const CK_MECHANISM *mechanism, CK_OBJECT_HANDLE key);
+/* An operation that begins and ends within one call: checked and allowed, its grant kept, in no
+ * session. mechanism is borrowed; free with operation_free(). */
+MUST_CHECK CK_RV operation_once(struct run *run, enum operation_kind kind,
+                                const CK_MECHANISM *mechanism, CK_OBJECT_HANDLE key,
+                                struct operation **ret);
 /* Would Init allow it? Asked without the mechanism's parameters where they come later. */
 MUST_CHECK CK_RV operation_try(struct run *run, enum operation_kind kind,
                                const CK_MECHANISM *mechanism, CK_OBJECT_HANDLE key, bool later);

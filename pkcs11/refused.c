@@ -1,5 +1,5 @@
 /*
- * What of PKCS#11 2.40 keyward does not do yet, in one place: absence is worth reading too. Each
+ * What of PKCS#11 3.2 keyward does not do, in one place: absence is worth reading too. Each
  * answers CKR_CRYPTOKI_NOT_INITIALIZED before C_Initialize, else CKR_FUNCTION_NOT_SUPPORTED, with
  * the reason below in fail_reason().
  */
@@ -26,11 +26,12 @@ static CK_RV refuse(const char *function, const char *why)
 
 #define UNUSED __attribute__((unused))
 
-#define WHY_STATE "the state of an operation inside an HSM cannot be taken out of it"
+#define WHY_STATE                                                                                  \
+    "an operation's state is in OpenSSL or in an HSM and cannot be taken out of either"
+#define WHY_KEM   "ML-KEM is not among the mechanisms of this version"
+#define WHY_ASYNC "no function goes on after it has returned: asynchronous sessions are not offered"
 #define WHY_RECOVER                                                                                \
     "signatures with recovery exist only in RSA without a hash, which is no longer sound"
-#define WHY_KEYS                                                                                   \
-    "keys are made in the HSM and stay there; wrapping and deriving are not available yet"
 
 REFUSE(C_GetOperationState,
        (UNUSED CK_SESSION_HANDLE session, UNUSED CK_BYTE_PTR state, UNUSED CK_ULONG_PTR len),
@@ -55,19 +56,26 @@ REFUSE(C_VerifyRecover,
        (UNUSED CK_SESSION_HANDLE session, UNUSED CK_BYTE_PTR signature,
         UNUSED CK_ULONG signature_len, UNUSED CK_BYTE_PTR data, UNUSED CK_ULONG_PTR data_len),
        WHY_RECOVER)
-REFUSE(C_WrapKey,
+REFUSE(C_EncapsulateKey,
        (UNUSED CK_SESSION_HANDLE session, UNUSED CK_MECHANISM_PTR mechanism,
-        UNUSED CK_OBJECT_HANDLE wrapping_key, UNUSED CK_OBJECT_HANDLE key,
-        UNUSED CK_BYTE_PTR wrapped, UNUSED CK_ULONG_PTR wrapped_len),
-       WHY_KEYS)
-REFUSE(C_UnwrapKey,
-       (UNUSED CK_SESSION_HANDLE session, UNUSED CK_MECHANISM_PTR mechanism,
-        UNUSED CK_OBJECT_HANDLE unwrapping_key, UNUSED CK_BYTE_PTR wrapped,
-        UNUSED CK_ULONG wrapped_len, UNUSED CK_ATTRIBUTE_PTR template, UNUSED CK_ULONG count,
+        UNUSED CK_OBJECT_HANDLE public_key, UNUSED CK_ATTRIBUTE_PTR template, UNUSED CK_ULONG count,
+        UNUSED CK_BYTE_PTR ciphertext, UNUSED CK_ULONG_PTR ciphertext_len,
         UNUSED CK_OBJECT_HANDLE_PTR key),
-       WHY_KEYS)
-REFUSE(C_DeriveKey,
+       WHY_KEM)
+REFUSE(C_DecapsulateKey,
        (UNUSED CK_SESSION_HANDLE session, UNUSED CK_MECHANISM_PTR mechanism,
-        UNUSED CK_OBJECT_HANDLE base_key, UNUSED CK_ATTRIBUTE_PTR template, UNUSED CK_ULONG count,
+        UNUSED CK_OBJECT_HANDLE private_key, UNUSED CK_ATTRIBUTE_PTR template,
+        UNUSED CK_ULONG count, UNUSED CK_BYTE_PTR ciphertext, UNUSED CK_ULONG ciphertext_len,
         UNUSED CK_OBJECT_HANDLE_PTR key),
-       WHY_KEYS)
+       WHY_KEM)
+REFUSE(C_AsyncComplete,
+       (UNUSED CK_SESSION_HANDLE session, UNUSED CK_UTF8CHAR_PTR function,
+        UNUSED CK_ASYNC_DATA_PTR result),
+       WHY_ASYNC)
+REFUSE(C_AsyncGetID,
+       (UNUSED CK_SESSION_HANDLE session, UNUSED CK_UTF8CHAR_PTR function, UNUSED CK_ULONG_PTR id),
+       WHY_ASYNC)
+REFUSE(C_AsyncJoin,
+       (UNUSED CK_SESSION_HANDLE session, UNUSED CK_UTF8CHAR_PTR function, UNUSED CK_ULONG id,
+        UNUSED CK_BYTE_PTR data, UNUSED CK_ULONG data_len),
+       WHY_ASYNC)

@@ -1,0 +1,209 @@
+/*
+ * PKCS#11 2.40, 5.13: C_DeriveKey.
+ *
+ * Derivations that pass on the base key's own bits must not be a way around what the base key is: a
+ * piece of a sensitive key that can be used by itself can also be guessed by itself (Clulow, "On
+ * the security of PKCS #11", 2003).
+ */
+#include "pkcs11/incoming.h"
+#include "pkcs11/key_use.h"
+
+#include <string.h>
+
+static const struct incoming_way derives = {
+    .use = TEMPLATE_DERIVE, .template = CKA_DERIVE_TEMPLATE, .action = ACTION_CREATE};
+
+/* Whose result is made of the base key's bits as they are. */
+static bool passes_bits_on(CK_MECHANISM_TYPE mechanism)
+{
+    static const CK_MECHANISM_TYPE types[] = {
+        CKM_CONCATENATE_BASE_AND_KEY, CKM_CONCATENATE_BASE_AND_DATA, CKM_CONCATENATE_DATA_AND_BASE,
+        CKM_XOR_BASE_AND_DATA, CKM_EXTRACT_KEY_FROM_KEY};
+
+    for (size_t i = 0; i < sizeof(types) / sizeof(*types); i++)
+        if (types[i] == mechanism)
+            return true;
+    return false;
+}
+
+/* ---- what the new key inherits ---- */
+
+/* What it has always been: as far as it is so itself, and what it comes from was. */
+static CK_RV set_history(struct object *object, bool sensitive, bool kept)
+{
+    CK_RV rv = attrs_set_bool(&object->attrs, CKA_ALWAYS_SENSITIVE,
+                              sensitive && attrs_true(&object->attrs, CKA_SENSITIVE));
+
+    if (rv == CKR_OK)
+        rv = attrs_set_bool(&object->attrs, CKA_NEVER_EXTRACTABLE,
+                            kept && !attrs_true(&object->attrs, CKA_EXTRACTABLE));
+    return rv;
+}
+
+/* PKCS#11 2.40 mechanisms, 2.39: no less sensitive, and no more extractable, than the base. */
+static CK_RV check_inherits(const struct object *base, const struct object *object)
+{
+    if ((attrs_true(&base->attrs, CKA_SENSITIVE) && !attrs_true(&object->attrs, CKA_SENSITIVE)) ||
+        (!attrs_true(&base->attrs, CKA_EXTRACTABLE) && attrs_true(&object->attrs, CKA_EXTRACTABLE)))
+        return fail(CKR_TEMPLATE_INCONSISTENT,
+                    "this mechanism passes the base key's bits on: the new key must be as "
+                    "sensitive, and no more extractable (CKA_SENSITIVE, CKA_EXTRACTABLE)");
+    return CKR_OK;
+}
+
+static CK_RV check_whole(const struct object *base, const struct secret *value)
+{
+    CK_ULONG len = attrs_ulong(&base->attrs, CKA_VALUE_LEN, 0);
+
+    if (attrs_true(&base->attrs, CKA_SENSITIVE) && value->len < len)
+        return fail(CKR_KEY_SIZE_RANGE,
+                    "a piece of a sensitive key is easier to guess than the whole: derive at least "
+                    "%lu bytes, or use CKM_HKDF_DERIVE",
+                    len);
+    return CKR_OK;
+}
+
+static CK_RV inherit(const struct object *base, CK_MECHANISM_TYPE mechanism, struct object *object)
+{
+    CK_RV rv = passes_bits_on(mechanism) ? check_inherits(base, object) : CKR_OK;
+
+    if (rv != CKR_OK)
+        return rv;
+    return set_history(object, attrs_true(&base->attrs, CKA_ALWAYS_SENSITIVE),
+                       attrs_true(&base->attrs, CKA_NEVER_EXTRACTABLE));
+}
+
+/* After the first key's. */
+static CK_RV inherit_second(const struct object *second, CK_MECHANISM_TYPE mechanism,
+                            struct object *object)
+{
+    bool sensitive = attrs_true(&object->attrs, CKA_ALWAYS_SENSITIVE);
+    bool kept = attrs_true(&object->attrs, CKA_NEVER_EXTRACTABLE);
+    CK_RV rv = inherit(second, mechanism, object);
+
+    if (rv != CKR_OK)
+        return rv;
+    return set_history(object, sensitive && attrs_true(&second->attrs, CKA_ALWAYS_SENSITIVE),
+                       kept && attrs_true(&second->attrs, CKA_NEVER_EXTRACTABLE));
+}
+
+/* ---- the second key of CKM_CONCATENATE_BASE_AND_KEY ---- */
+
+static CK_RV check_second(const struct object *key)
+{
+    if (key->cls != CKO_SECRET_KEY || key->material == NULL)
+        return fail(CKR_KEY_HANDLE_INVALID,
+                    "the second key is no secret key whose value is here: keys in the HSM are not "
+                    "joined");
+    if (!attrs_true(&key->attrs, CKA_DERIVE))
+        return fail(CKR_KEY_FUNCTION_NOT_PERMITTED, "the second key's CKA_DERIVE is false");
+    if (key->state != OBJECT_ENABLED)
+        return fail(CKR_KEY_FUNCTION_NOT_PERMITTED, "the second key is not enabled");
+    return CKR_OK;
+}
+
+/* *ret is NULL where the mechanism takes no second key. */
+static CK_RV second_begin(struct run *run, const CK_MECHANISM *mechanism, struct object *object,
+                          struct held **ret)
+{
+    struct ask ask = {.action = ACTION_DERIVE, .mechanism = mechanism};
+    CK_OBJECT_HANDLE handle;
+    bool visible;
+    CK_RV rv;
+
+    if (mechanism->mechanism != CKM_CONCATENATE_BASE_AND_KEY)
+        return CKR_OK;
+    memcpy(&handle, mechanism->pParameter, sizeof(handle));
+    rv = operation_key_code(handles_get(run, handle, ret));
+    if (rv != CKR_OK)
+        return rv;
+    ask.object = &(*ret)->object;
+    visible = gate_visible(run, ask.object);
+    if (visible)
+        rv = check_second(ask.object);
+    if (rv == CKR_OK)
+        rv = operation_key_code(gate_ask(run, &ask));
+    if (rv == CKR_OK && !visible)
+        rv = fail(CKR_KEY_HANDLE_INVALID, "%s", GATE_NO_OBJECT);
+    return rv == CKR_OK ? inherit_second(ask.object, mechanism->mechanism, object) : rv;
+}
+
+/* ---- C_DeriveKey ---- */
+
+struct deriving {
+    const CK_MECHANISM *mechanism;
+    const CK_ATTRIBUTE *template;
+    CK_ULONG count;
+    CK_OBJECT_HANDLE_PTR ret;
+};
+
+static CK_RV do_derive(struct run *run, const struct key_use *use, const struct deriving *d,
+                       const struct object *object, const struct held *second, struct secret **ret)
+{
+    const struct object *base = key_use_object(use);
+    struct bytes other = second != NULL ? secret_bytes(second->object.material) : BYTES_NONE;
+    size_t len = attrs_ulong(&object->attrs, CKA_VALUE_LEN, 0);
+    struct secret *value = NULL;
+    CK_RV rv = hsm_derive(run_device(run, base), &use->key, d->mechanism, other, len, &value);
+
+    if (rv == CKR_OK && passes_bits_on(d->mechanism->mechanism)) {
+        rv = check_whole(base, value);
+        if (rv == CKR_OK && second != NULL)
+            rv = check_whole(&second->object, value);
+    }
+    rv = key_use_record(run, &use->op->grant, rv == CKR_OK ? secret_bytes(value) : BYTES_NONE, rv);
+    if (rv != CKR_OK) {
+        secret_free(value);
+        return rv;
+    }
+    *ret = value;
+    return CKR_OK;
+}
+
+static CK_RV derive_with(struct run *run, const struct key_use *use, const struct deriving *d)
+{
+    SCOPED(held_release_p) struct held *second = NULL;
+    struct incoming incoming;
+    struct secret *value = NULL;
+    CK_RV rv = incoming_begin(run, &derives, key_use_object(use), d->mechanism, d->template,
+                              d->count, &incoming);
+
+    if (rv != CKR_OK)
+        return rv;
+    rv = inherit(key_use_object(use), d->mechanism->mechanism, &incoming.object);
+    if (rv == CKR_OK)
+        rv = second_begin(run, d->mechanism, &incoming.object, &second);
+    if (rv == CKR_OK)
+        rv = do_derive(run, use, d, &incoming.object, second, &value);
+    if (rv == CKR_OK)
+        rv = incoming_finish(run, &incoming, value, d->ret);
+    incoming_release(&incoming);
+    return rv;
+}
+
+static CK_RV derive(struct run *run, CK_OBJECT_HANDLE base, const struct deriving *d)
+{
+    struct key_use use = {.op = NULL};
+    CK_RV rv;
+
+    if (d->ret == NULL)
+        return fail_argument("phKey");
+    rv = key_use_begin(run, OPERATION_DERIVE, d->mechanism, base, &use);
+    if (rv == CKR_OK)
+        rv = derive_with(run, &use, d);
+    key_use_release(&use);
+    return rv;
+}
+
+CK_RV C_DeriveKey(CK_SESSION_HANDLE session, CK_MECHANISM_PTR mechanism, CK_OBJECT_HANDLE base_key,
+                  CK_ATTRIBUTE_PTR template, CK_ULONG count, CK_OBJECT_HANDLE_PTR key)
+{
+    const struct deriving d = {
+        .mechanism = mechanism, .template = template, .count = count, .ret = key};
+    struct run run;
+    CK_RV rv = call_enter(&run, CALL_DERIVE_KEY, session);
+
+    if (rv == CKR_OK)
+        rv = derive(&run, base_key, &d);
+    return call_leave(&run, rv);
+}
