@@ -691,7 +691,7 @@ static const struct call {
     {"C_InitPIN", OWN, 0, do_init_pin},
 };
 
-#define SLOW_CALLS   4U
+#define SLOW_CALLS 4U
 /* NOLINTNEXTLINE(bugprone-macro-parentheses): type is a type */
 #define MEMBER(type) (*(type *const *)((const char *)z->f + call->at))
 
