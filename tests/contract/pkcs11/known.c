@@ -1,6 +1,10 @@
 /* See known.h. */
 #include "tests/contract/pkcs11/known.h"
 
+#include <check.h>
+#include <stdlib.h>
+#include <string.h>
+
 /* ---- keys and texts that several of them share ---- */
 
 #define SP800_38_KEY  "2b7e151628aed2a6abf7158809cf4f3c"
@@ -128,3 +132,16 @@ const struct known known_ciphers[] = {
      false},
 };
 const size_t known_cipher_count = sizeof(known_ciphers) / sizeof(*known_ciphers);
+
+struct known_text known_unhex(const char *hex)
+{
+    struct known_text t = {.len = strlen(hex) / 2};
+
+    ck_assert_uint_le(t.len, KNOWN_MAX);
+    for (size_t i = 0; i < t.len; i++) {
+        char two[3] = {hex[2 * i], hex[2 * i + 1], '\0'};
+
+        t.data[i] = (CK_BYTE)strtoul(two, NULL, 16);
+    }
+    return t;
+}

@@ -20,4 +20,12 @@ extern const size_t known_mac_count;
 extern const struct known known_ciphers[];
 extern const size_t known_cipher_count;
 
+/* A text out of its hex. */
+#define KNOWN_MAX 256
+struct known_text {
+    CK_BYTE data[KNOWN_MAX];
+    CK_ULONG len;
+};
+struct known_text known_unhex(const char *hex);
+
 #endif
