@@ -23,7 +23,8 @@ check "its EC test passes: ids changed, a signature, keys deleted" says '==> OK'
     p11_login --keypairgen --key-type EC:prime256v1 --label made --id 09 --test-ec
 check "a forked child initialises the module" p11_login --test-fork
 threads() {
-    says 'all threads have ended with CKR_OK' foreign timeout 120 pkcs11-tool --module "$MODULE" \
+    # 0.23 and 0.26 say it differently.
+    says 'returning rv( = 0|:CKR_OK)' foreign timeout 120 pkcs11-tool --module "$MODULE" \
         --test-threads ILGISLT0 --test-threads ILGISLT0 --test-threads ILGISLT0 --test-threads ILGISLT0
 }
 check "four threads initialise, list slots and read the token at once" threads
