@@ -17,8 +17,10 @@ unset KEYWARD_SERVER
 pids=()
 
 at_exit() {
+    # A function in the background is a shell of its own, whose child is the program.
     for pid in "${pids[@]}"; do
-        kill "$pid" 2>/dev/null
+        # shellcheck disable=SC2046 # process ids are words
+        kill $(cat "/proc/$pid/task/$pid/children" 2>/dev/null) "$pid" 2>/dev/null
     done
     rm -rf "$WORK"
 }
