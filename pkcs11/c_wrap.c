@@ -20,6 +20,17 @@ struct leaving {
     struct grant grant;
 };
 
+/* Whoever brought a wrapping key in may know it, or its private half. */
+static CK_RV check_wraps(const struct object *wrapping, const struct object *key)
+{
+    if (attrs_true(&key->attrs, CKA_SENSITIVE) && !attrs_true(&wrapping->attrs, CKA_LOCAL) &&
+        !attrs_true(&wrapping->attrs, CKA_TRUSTED))
+        return fail(CKR_KEY_NOT_WRAPPABLE,
+                    "the key is sensitive, and the wrapping key came from outside: wrap with a key "
+                    "made here, or let the security officer make it trusted (CKA_TRUSTED)");
+    return nested_check_wrapped(wrapping, key);
+}
+
 static CK_RV check_leaves(const struct object *wrapping, const struct object *key)
 {
     if (key->cls != CKO_SECRET_KEY && key->cls != CKO_PRIVATE_KEY)
@@ -35,7 +46,7 @@ static CK_RV check_leaves(const struct object *wrapping, const struct object *ke
         return fail(CKR_KEY_NOT_WRAPPABLE,
                     "the key has CKA_WRAP_WITH_TRUSTED, and the wrapping key is not trusted: the "
                     "security officer makes it so (CKA_TRUSTED)");
-    return nested_check_wrapped(wrapping, key);
+    return check_wraps(wrapping, key);
 }
 
 /* The gate answers for a key that may not be seen; nothing of it is told before. */
@@ -172,8 +183,10 @@ CK_RV C_WrapKey(CK_SESSION_HANDLE session, CK_MECHANISM_PTR mechanism,
 
 /* ---- in ---- */
 
-static const struct incoming_way unwraps = {
-    .use = TEMPLATE_UNWRAP, .template = CKA_UNWRAP_TEMPLATE, .action = ACTION_IMPORT};
+static const struct incoming_way unwraps = {.use = TEMPLATE_UNWRAP,
+                                            .template = CKA_UNWRAP_TEMPLATE,
+                                            .action = ACTION_IMPORT,
+                                            .sensitive = true};
 
 /* Whoever can unwrap with padding that is not authenticated can ask it for the plaintext of
  * anything, one byte after the other (Vaudenay). */

@@ -49,6 +49,25 @@ static CK_RV begin_object(struct run *run, const struct incoming_way *way,
     return rv == CKR_OK ? birth_version(run, &one, 1) : rv;
 }
 
+/*
+ * What left as one thing must not come back as another (Bortolozzo and others, "Attacking and
+ * fixing PKCS#11 security tokens", CCS 2010): a key that decrypts here must not wrap there, and a
+ * sensitive one must not become readable. Where a value comes from cannot be seen, so all are held
+ * to it.
+ */
+static CK_RV check_role(const struct incoming_way *way, const struct object *object)
+{
+    if (attrs_true(&object->attrs, CKA_WRAP) || attrs_true(&object->attrs, CKA_UNWRAP))
+        return fail(
+            CKR_TEMPLATE_INCONSISTENT,
+            "a key that another key brings in neither wraps nor unwraps: leave CKA_WRAP and "
+            "CKA_UNWRAP out, and generate keys for that");
+    if (way->sensitive && !attrs_true(&object->attrs, CKA_SENSITIVE))
+        return fail(CKR_TEMPLATE_INCONSISTENT,
+                    "what is unwrapped is sensitive: leave CKA_SENSITIVE out, or set it true");
+    return CKR_OK;
+}
+
 static CK_RV ask_for(struct run *run, const struct incoming_way *way, const CK_MECHANISM *mechanism,
                      struct incoming *incoming)
 {
@@ -73,6 +92,8 @@ CK_RV incoming_begin(struct run *run, const struct incoming_way *way, const stru
     if (rv == CKR_OK)
         rv = begin_object(run, way, merged.list, merged.count, &incoming.object);
     nested_merged_release(&merged);
+    if (rv == CKR_OK)
+        rv = check_role(way, &incoming.object);
     if (rv == CKR_OK)
         rv = ask_for(run, way, mechanism, &incoming);
     if (rv != CKR_OK) {

@@ -14,6 +14,7 @@ struct incoming_way {
     enum template_use use;
     CK_ATTRIBUTE_TYPE template; /* of the other key: what it asks of those it brings in */
     enum action action;         /* asked for the new key */
+    bool sensitive;             /* whatever comes in: it may be what went out sensitive */
 };
 
 struct incoming {
