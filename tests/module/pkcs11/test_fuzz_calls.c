@@ -4,7 +4,7 @@
  * are NULL, short or long enough.
  *
  * With -DFUZZ_LIBFUZZER a libFuzzer target (tests/fuzz.sh builds and runs it); else a test that
- * plays FUZZ_INPUTS (40) pseudo-random inputs from FUZZ_SEED, or as many as FUZZ_SECONDS (30) are
+ * plays FUZZ_INPUTS (200) pseudo-random inputs from FUZZ_SEED, or as many as FUZZ_SECONDS (30) are
  * enough for. It must never crash (the sanitizers watch), and:
  *   - every return code is one the standard names;
  *   - nothing is written behind a buffer, and nothing into it where the call fails;
@@ -834,7 +834,7 @@ static unsigned setting(const char *name, unsigned fallback)
 START_TEST(any_sequence_of_calls_is_answered_in_the_standards_words)
 {
     unsigned seed = setting("FUZZ_SEED", 1);
-    unsigned wanted = setting("FUZZ_INPUTS", 40);
+    unsigned wanted = setting("FUZZ_INPUTS", 200);
     static uint8_t input[INPUT_MAX];
     CK_SESSION_HANDLE session;
     unsigned inputs = 0;
