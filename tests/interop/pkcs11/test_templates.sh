@@ -32,7 +32,7 @@ check "and makes a MAC with it" mac
 check "it makes an AES key that says sensitive" p11_login --keygen --key-type aes:16 --label aes --sensitive
 refuses "an extractable key is refused" 'CKR_ATTRIBUTE_VALUE_INVALID' p11_login --keygen --key-type aes:32 --label out --extractable
 told() {
-    KEYWARD_DEBUG=1 p11_login --keygen --key-type aes:32 --label out --extractable 2>&1 | grep 'never leave the HSM'
+    KEYWARD_DEBUG=1 p11_login --keygen --key-type aes:32 --label out --extractable 2>&1 | grep 'CKA_KEYWARD_PROTECTION'
 }
 check "with a reason" told
 
@@ -61,14 +61,17 @@ hidden() {
 }
 check "private data are not shown without a login" hidden
 
-# ---- what can not come in yet ----
-refuses "pkcs11-tool may not import a private key" 'CKR_ATTRIBUTE_VALUE_INVALID' \
-    p11_login --write-object "$WORK/rsa.key" --type privkey --label in
-refuses "p11tool may not import a secret key" 'rror' tool --write --secret-key=00112233445566778899aabbccddeeff --label in "$TOKEN"
-nothing() {
-    ! p11_login -O | grep -E "label: *in$"
+# ---- keys from outside ----
+signs() {
+        p11_login --write-object "$WORK/rsa.key" --type privkey --label in --id 41 --usage-sign &&
+        p11_login --sign --mechanism SHA256-RSA-PKCS --id 41 -i "$WORK/data" -o "$WORK/sig" &&
+        openssl dgst -sha256 -verify "$WORK/rsa.pem" -signature "$WORK/sig" "$WORK/data"
 }
-check "nothing of them is there" nothing
+check "pkcs11-tool imports a private key, which signs" signs
+imported() {
+    tool --write --secret-key=00112233445566778899aabbccddeeff --label secret-in "$TOKEN" && p11_login -O --type secrkey | grep -E 'label: *secret-in$'
+}
+check "p11tool imports a secret key" imported
 renamed() {
     tool --set-label renamed "$TOKEN;object=rsa-b;type=public" && p11_login -O | grep -E 'label: *renamed$'
 }
