@@ -398,6 +398,9 @@ bool local_offers(CK_MECHANISM_TYPE mechanism, CK_FLAGS use)
                (mech->hash == KW_NO_MECHANISM || local_hash_name(mech->hash) != NULL);
     case CKF_ENCRYPT:
         return encrypts(mechanism);
+    case CKF_WRAP: /* local_wrap(); not without padding */
+        return mechanism == CKM_RSA_AES_KEY_WRAP || mechanism == CKM_RSA_PKCS_OAEP ||
+               mechanism == CKM_RSA_PKCS;
     default:
         return false;
     }

@@ -171,6 +171,39 @@ START_TEST(a_private_key_goes_out_and_comes_back)
 }
 END_TEST
 
+/* A public key wraps, its private half unwraps. */
+static CK_RSA_PKCS_OAEP_PARAMS oaep_params = {
+    .hashAlg = CKM_SHA256, .mgf = CKG_MGF1_SHA256, .source = CKZ_DATA_SPECIFIED};
+static CK_RSA_AES_KEY_WRAP_PARAMS rsa_aes_params = {.ulAESKeyBits = 256,
+                                                    .pOAEPParams = &oaep_params};
+static CK_MECHANISM to_public[] = {
+    {CKM_RSA_PKCS_OAEP, &oaep_params, sizeof(oaep_params)},
+    {CKM_RSA_AES_KEY_WRAP, &rsa_aes_params, sizeof(rsa_aes_params)},
+};
+
+START_TEST(a_key_goes_out_to_a_public_key_and_comes_in_by_its_private_half)
+{
+    CK_MECHANISM gen = {CKM_RSA_PKCS_KEY_PAIR_GEN, NULL, 0};
+    CK_OBJECT_HANDLE public, private, key, back;
+    uint8_t wrapped[WRAPPED];
+    CK_ULONG len = sizeof(wrapped);
+
+    start();
+    assert_ok(p11->C_GenerateKeyPair(
+        session, &gen, LIST(ULONG(CKA_MODULUS_BITS, 2048), NO(CKA_TOKEN), YES(CKA_WRAP)),
+        LIST(SOFTWARE, NO(CKA_TOKEN), YES(CKA_UNWRAP)), &public, &private));
+    key = leaving();
+    assert_ok(p11->C_WrapKey(session, &to_public[_i], public, key, wrapped, &len));
+    assert_ok(unwrap(&to_public[_i], private, wrapped, len, NO(CKA_TOKEN), &back));
+    assert_same_key(key, back);
+    wrapped[9] ^= 1;
+    assert_rv(CKR_WRAPPED_KEY_INVALID,
+              unwrap(&to_public[_i], private, wrapped, len, NO(CKA_TOKEN), &back));
+    assert_rv(CKR_KEY_TYPE_INCONSISTENT,
+              p11->C_WrapKey(session, &to_public[_i], private, key, wrapped, &len));
+}
+END_TEST
+
 /* ---- what does not leave ---- */
 
 static CK_RV try_wrap(CK_OBJECT_HANDLE with, CK_OBJECT_HANDLE key)
@@ -394,6 +427,7 @@ int main(void)
         CASE_LOOP(a_wrapped_key_comes_back_the_same_key, 3),
         CASE(an_unwrapped_key_is_sensitive_and_not_local_unless_told),
         CASE(a_private_key_goes_out_and_comes_back),
+        CASE_LOOP(a_key_goes_out_to_a_public_key_and_comes_in_by_its_private_half, 2),
         CASE(a_key_that_is_not_extractable_does_not_leave),
         CASE(only_a_key_made_to_wrap_wraps),
         CASE(a_key_for_trusted_keys_leaves_under_no_other),
