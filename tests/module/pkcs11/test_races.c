@@ -21,6 +21,7 @@ struct thread {
     CK_SESSION_HANDLE session;
     CK_OBJECT_HANDLE key, public_key;
     unsigned good, bad;
+    char trouble[64]; /* of the last that was bad */
     pthread_t id;
 };
 
@@ -43,32 +44,42 @@ static void join_all(struct thread *threads, size_t count)
 
 /* ---- many at work ---- */
 
-static bool sign_and_verify(const struct thread *t, unsigned round)
+static bool is_what(struct thread *t, const char *call, CK_RV want, CK_RV got)
+{
+    if (got != want)
+        (void)snprintf(t->trouble, sizeof(t->trouble), "%s answered 0x%lx", call, got);
+    return got == want;
+}
+
+static bool sign_and_verify(struct thread *t, unsigned round)
 {
     CK_BYTE signature[LAB_SIGNATURE_MAX];
     CK_ULONG len = 0;
     char data[64];
     size_t n = (size_t)snprintf(data, sizeof(data), "thread %d round %u", t->n, round);
 
-    if (lab_sign(t->lab, t->session, t->key, data, n, signature, &len) != CKR_OK ||
-        lab_verify(t->lab, t->session, t->public_key, data, n, signature, len) != CKR_OK)
+    if (!is_what(t, "sign", CKR_OK,
+                 lab_sign(t->lab, t->session, t->key, data, n, signature, &len)) ||
+        !is_what(t, "verify", CKR_OK,
+                 lab_verify(t->lab, t->session, t->public_key, data, n, signature, len)))
         return false;
     /* One bit changed: no signature of anybody else's data passes for ours. */
     data[0] ^= 1;
-    return lab_verify(t->lab, t->session, t->public_key, data, n, signature, len) ==
-           CKR_SIGNATURE_INVALID;
+    return is_what(t, "verify", CKR_SIGNATURE_INVALID,
+                   lab_verify(t->lab, t->session, t->public_key, data, n, signature, len));
 }
 
-static bool create_and_find(const struct thread *t, unsigned round)
+static bool create_and_find(struct thread *t, unsigned round)
 {
     CK_OBJECT_HANDLE public_key = 0;
     CK_OBJECT_HANDLE key = 0;
     char label[64];
 
     (void)snprintf(label, sizeof(label), "thread-%d-%u", t->n, round);
-    return lab_generate(t->lab, t->session, label, &public_key, &key) == CKR_OK &&
-           lab_find(t->lab, t->session, CKO_PRIVATE_KEY, label) == key &&
-           lab_find(t->lab, t->session, CKO_PUBLIC_KEY, label) == public_key;
+    return is_what(t, "generate", CKR_OK,
+                   lab_generate(t->lab, t->session, label, &public_key, &key)) &&
+           is_what(t, "find", key, lab_find(t->lab, t->session, CKO_PRIVATE_KEY, label)) &&
+           is_what(t, "find", public_key, lab_find(t->lab, t->session, CKO_PUBLIC_KEY, label));
 }
 
 static void *work(void *ctx)
@@ -101,7 +112,8 @@ START_TEST(eight_threads_get_right_answers_only)
     atomic_store(&stop, true);
     join_all(threads, THREADS);
     for (size_t i = 0; i < THREADS; i++) {
-        ck_assert_uint_eq(threads[i].bad, 0);
+        ck_assert_msg(threads[i].bad == 0, "%u of thread %zu's answers were wrong: %s",
+                      threads[i].bad, i, threads[i].trouble);
         good += threads[i].good;
     }
     ck_assert_uint_gt(good, THREADS);
