@@ -135,7 +135,9 @@ static void app_apply(struct app *a)
                              "{\"verb\":\"policy.apply\",\"vault\":\"web\",\"text\":\"%s\"}",
                              policy),
                    "policy.apply");
-    (void)was_done(lab_login(a->lab, a->session, CKU_USER, LAB_PIN), "C_Login");
+    if (was_done(lab_login(a->lab, a->session, CKU_USER, LAB_PIN), "C_Login"))
+        a->key = lab_find(a->lab, a->session, CKO_PRIVATE_KEY,
+                          "tls"); /* the handle went with the login */
 }
 
 static void work(struct app *a)

@@ -61,7 +61,7 @@ start() { # name port options...
 }
 client() { # name port version
     printf 'GET / HTTP/1.0\r\n\r\n' |
-        timeout 10 openssl s_client -connect "localhost:$2" -servername localhost -verify_return_error -CAfile "$WORK/$1.crt" "$3" \
+        timeout 10 openssl s_client -connect "127.0.0.1:$2" -servername localhost -verify_return_error -CAfile "$WORK/$1.crt" "$3" \
             -ign_eof >"$WORK/client" 2>&1
     cat "$WORK/client"
     grep -q 'Verify return code: 0' "$WORK/client" && grep -q 'HTTP/1' "$WORK/client"

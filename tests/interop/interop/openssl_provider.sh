@@ -101,7 +101,7 @@ serve() { # name port
     pids+=($!)
 }
 handshake() { # name port
-    plain s_client -connect "localhost:$2" -servername localhost -CAfile "$WORK/$1.crt" -verify_return_error -tls1_3 </dev/null >"$WORK/client" 2>&1 ||
+    plain s_client -connect "127.0.0.1:$2" -servername localhost -CAfile "$WORK/$1.crt" -verify_return_error -tls1_3 </dev/null >"$WORK/client" 2>&1 ||
         { cat "$WORK/client" "$WORK/$1.server"; return 1; }
     grep -q 'TLSv1.3' "$WORK/client" && grep -q 'Verify return code: 0' "$WORK/client"
 }

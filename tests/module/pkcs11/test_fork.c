@@ -336,7 +336,7 @@ int main(void)
         CASE(a_child_has_neither_the_parents_sessions_nor_its_login),
         CASE_SLOW(a_child_with_its_own_initialize_signs_while_the_parent_signs, 120),
         CASE_SLOW(a_grandchild_is_an_application_of_its_own_too, 60),
-        CASE_SLOW(thirty_forks_while_other_threads_are_in_calls, 300),
+        CASE_SLOW(thirty_forks_while_other_threads_are_in_calls, 560),
         CASE_SLOW(a_child_that_exits_does_not_disturb_the_parent, 60),
         CASE_SLOW(a_parent_may_finalize_while_its_child_goes_on, 60),
         CASE_SLOW(a_child_may_finalize_while_its_parent_goes_on, 60),

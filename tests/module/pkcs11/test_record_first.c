@@ -429,15 +429,18 @@ static void unfill(const char *dir)
     ck_assert_int_eq(unlink(path), 0);
 }
 
-/* The journal's last page is filled up first: what fits into it needs no new space. */
-static bool sign_until_full(const struct bench *b)
+/* The journal's last page is filled up first: what fits into it needs no new space. Long records
+ * first, then the short ones of the calls that cost nothing. */
+static bool call_until_full(const struct bench *b)
 {
     bool gave;
+    int i = 0;
 
-    for (int i = 0; i < 100; i++)
-        if (try_sign(b, &gave) != CKR_OK)
-            return true;
-    return false;
+    for (size_t kind = 0; kind < KINDS && kinds[kind].work_ms < 500; kind++)
+        for (; kinds[kind].call(b, &gave) == CKR_OK; i++)
+            if (i == 200)
+                return false;
+    return true;
 }
 
 START_TEST(on_a_full_disk_no_call_gives_anything)
@@ -460,7 +463,7 @@ START_TEST(on_a_full_disk_no_call_gives_anything)
     lab_up(&b.lab);
     bench_take(&b);
     fill(log);
-    ck_assert(sign_until_full(&b));
+    ck_assert(call_until_full(&b));
     all_refused(&b, true);
     unfill(log);
     nothing_was_made(&b);
