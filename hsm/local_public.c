@@ -8,6 +8,7 @@
  * Edwards or Montgomery curve is checked for its length only: one that is none verifies nothing and
  * agrees on nothing.
  */
+#include "base/curve.h"
 #include "hsm/local_int.h"
 
 #include <limits.h>
@@ -50,30 +51,7 @@ static const struct local_curve curves[] = {
     CURVE("X448", CKK_EC_MONTGOMERY, "\x06\x03\x2b\x65\x6f", 448, 56, 56),
 };
 
-/* PKCS#11 3.0, 2.3.10: such a curve may also be given by name, as a PrintableString. */
-static const struct {
-    struct bytes params;
-    const char *name;
-} aliases[] = {
-    {{(const uint8_t *)"\x13\x0c"
-                       "edwards25519",
-      14},
-     "ED25519"},
-    {{(const uint8_t *)"\x13\x0a"
-                       "edwards448",
-      12},
-     "ED448"},
-    {{(const uint8_t *)"\x13\x0a"
-                       "curve25519",
-      12},
-     "X25519"},
-    {{(const uint8_t *)"\x13\x08"
-                       "curve448",
-      10},
-     "X448"},
-};
-
-static const struct local_curve *curve_named(const char *name)
+static const struct local_curve *local_curve_named(const char *name)
 {
     for (size_t i = 0; i < sizeof(curves) / sizeof(*curves); i++) {
         if (strcmp(curves[i].name, name) == 0)
@@ -82,19 +60,18 @@ static const struct local_curve *curve_named(const char *name)
     return NULL;
 }
 
+/* A curve's name, where PKCS#11 has one for it, means its OID: base/curve.c knows both. */
 const struct local_curve *local_curve_of_params(CK_KEY_TYPE type, struct bytes params)
 {
-    const struct local_curve *curve = NULL;
+    const struct curve *known = curve_find(type, params);
 
+    if (known != NULL)
+        params = known->params;
     for (size_t i = 0; i < sizeof(curves) / sizeof(*curves); i++) {
-        if (bytes_equal(curves[i].params, params))
-            curve = &curves[i];
+        if (curves[i].type == type && bytes_equal(curves[i].params, params))
+            return &curves[i];
     }
-    for (size_t i = 0; i < sizeof(aliases) / sizeof(*aliases); i++) {
-        if (bytes_equal(aliases[i].params, params))
-            curve = curve_named(aliases[i].name);
-    }
-    return curve != NULL && curve->type == type ? curve : NULL;
+    return NULL;
 }
 
 const struct local_curve *local_curve_of_key(const EVP_PKEY *key)
@@ -115,7 +92,7 @@ const struct local_curve *local_curve_of_key(const EVP_PKEY *key)
         EVP_PKEY_get_utf8_string_param(key, OSSL_PKEY_PARAM_GROUP_NAME, name, sizeof(name), &len) !=
             1)
         return NULL;
-    return curve_named(name);
+    return local_curve_named(name);
 }
 
 static CK_RV fail_public(const char *what)
