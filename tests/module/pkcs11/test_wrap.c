@@ -421,9 +421,74 @@ START_TEST(associated_data_tag_and_iv_belong_to_an_authenticated_wrapping)
 }
 END_TEST
 
+/* ---- what goes out does not come back as something else ---- */
+
+/* An AES key of the caller's own, that wraps. */
+static CK_OBJECT_HANDLE imported_kek(void)
+{
+    uint8_t value[32] = {7};
+    CK_OBJECT_HANDLE key = 0;
+
+    assert_ok(
+        p11->C_CreateObject(session,
+                            LIST(ULONG(CKA_CLASS, CKO_SECRET_KEY), ULONG(CKA_KEY_TYPE, CKK_AES),
+                                 SOFTWARE, ATTR(CKA_VALUE, value, sizeof(value)), YES(CKA_WRAP)),
+                            &key));
+    return key;
+}
+
+START_TEST(a_sensitive_key_is_not_wrapped_by_one_that_came_from_outside)
+{
+    start();
+    assert_rv(CKR_KEY_NOT_WRAPPABLE, try_wrap(imported_kek(), leaving()));
+    assert_ok(try_wrap(kek(), leaving()));
+    assert_ok(try_wrap(imported_kek(), make_leaving(YES(CKA_EXTRACTABLE), NO(CKA_SENSITIVE))));
+}
+END_TEST
+
+START_TEST(an_unwrapped_key_is_sensitive_and_neither_wraps_nor_unwraps)
+{
+    CK_OBJECT_HANDLE with, back;
+    uint8_t wrapped[WRAPPED];
+    CK_ULONG len = sizeof(wrapped);
+
+    start();
+    with = kek();
+    assert_ok(p11->C_WrapKey(session, &gcm, with, leaving(), wrapped, &len));
+    assert_rv(CKR_TEMPLATE_INCONSISTENT,
+              unwrap(&gcm, with, wrapped, len, NO(CKA_SENSITIVE), &back));
+    assert_rv(CKR_TEMPLATE_INCONSISTENT, unwrap(&gcm, with, wrapped, len, YES(CKA_WRAP), &back));
+    assert_rv(CKR_TEMPLATE_INCONSISTENT, unwrap(&gcm, with, wrapped, len, YES(CKA_UNWRAP), &back));
+    assert_ok(unwrap(&gcm, with, wrapped, len, YES(CKA_SENSITIVE), &back));
+}
+END_TEST
+
+START_TEST(a_key_that_wraps_or_unwraps_never_leaves)
+{
+    CK_MECHANISM m = {CKM_AES_KEY_GEN, NULL, 0};
+    CK_ATTRIBUTE usages[] = {YES(CKA_WRAP), YES(CKA_UNWRAP)};
+    CK_OBJECT_HANDLE key;
+
+    start();
+    for (size_t i = 0; i < COUNT(usages); i++) {
+        assert_rv(CKR_TEMPLATE_INCONSISTENT,
+                  p11->C_GenerateKey(
+                      session, &m,
+                      LIST(ULONG(CKA_VALUE_LEN, 32), SOFTWARE, usages[i], YES(CKA_EXTRACTABLE)),
+                      &key));
+        assert_ok(p11->C_GenerateKey(
+            session, &m, LIST(ULONG(CKA_VALUE_LEN, 32), SOFTWARE, usages[i], NO(CKA_EXTRACTABLE)),
+            &key));
+    }
+}
+END_TEST
+
 int main(void)
 {
     const struct suite_case cases[] = {
+        CASE(a_sensitive_key_is_not_wrapped_by_one_that_came_from_outside),
+        CASE(an_unwrapped_key_is_sensitive_and_neither_wraps_nor_unwraps),
+        CASE(a_key_that_wraps_or_unwraps_never_leaves),
         CASE_LOOP(a_wrapped_key_comes_back_the_same_key, 3),
         CASE(an_unwrapped_key_is_sensitive_and_not_local_unless_told),
         CASE(a_private_key_goes_out_and_comes_back),
