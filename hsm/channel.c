@@ -1,19 +1,18 @@
-/* Frames over sockets: see channel.h. */
+/* Frames over lanes: see channel.h. */
 #include "hsm/channel.h"
 #include "hsm/wire.h"
 
 #include <errno.h>
 #include <limits.h>
-#include <poll.h>
-#include <sched.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <time.h>
+#include <unistd.h>
 
-#define CONTROL_PACKET_MAX (64u << 10)
-#define FIRST_READ         (4u << 10)
-#define LOOK_NS            50000 /* what a sleep and a wake-up take, a few times over */
-#define REST               64
+#define LOOK_NS   50000  /* what a sleep and a wake-up take, a few times over */
+#define NAP_NS    200000 /* what takes less is not slept through */
+#define REST_LOG2 6
+#define BELL      1
 
 int64_t channel_now(void)
 {
@@ -26,6 +25,11 @@ int64_t channel_now(void)
 int64_t channel_deadline(uint64_t ms)
 {
     return channel_now() + (int64_t)ms * 1000000;
+}
+
+bool channel_would_block(void)
+{
+    return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR;
 }
 
 /* Rounded up, so that a wait is never cut to a busy loop. */
@@ -42,7 +46,7 @@ static int wait_ms(int64_t deadline)
     return left > INT_MAX ? INT_MAX : (int)left;
 }
 
-static enum channel_result wait_for(int fd, short events, int64_t deadline)
+enum channel_result channel_poll(int fd, short events, int64_t deadline)
 {
     struct pollfd p = {.fd = fd, .events = events};
 
@@ -58,187 +62,232 @@ static enum channel_result wait_for(int fd, short events, int64_t deadline)
     }
 }
 
-static bool would_block(void)
+/* ---- an end ---- */
+
+bool channel_make(struct channel *ret, int ret_other[static 2])
 {
-    return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR;
+    struct channel c = {.end = RING_HOST};
+    int pair[2];
+
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0)
+        return false;
+    if (!ring_make(&c.ring, &ret_other[1])) {
+        (void)close(pair[0]);
+        (void)close(pair[1]);
+        return false;
+    }
+    c.fd = pair[0];
+    ret_other[0] = pair[1];
+    *ret = c;
+    return true;
 }
 
-enum channel_result channel_send(int fd, struct buf *message, int64_t deadline)
+bool channel_adopt(const int other[static 2], struct channel *ret)
 {
-    uint32_t length = (uint32_t)(message->len - CHANNEL_LENGTH);
-    size_t done = 0;
+    struct channel c = {.fd = other[0], .end = RING_WORKER};
 
-    if (message->len < CHANNEL_LENGTH)
-        return CHANNEL_CLOSED;
-    memcpy(message->data, &length, CHANNEL_LENGTH);
-    while (done < message->len) {
-        ssize_t n =
-            send(fd, message->data + done, message->len - done, MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (other[0] < 0 || other[1] < 0 || !ring_adopt(other[1], &c.ring))
+        return false;
+    *ret = c;
+    return true;
+}
+
+void channel_close(struct channel *c)
+{
+    ring_free(c->ring);
+    if (c->fd >= 0)
+        (void)close(c->fd);
+    *c = CHANNEL_NONE;
+}
+
+void channel_forget(struct channel *c)
+{
+    ring_forget(c->ring);
+    if (c->fd >= 0)
+        (void)close(c->fd);
+    *c = CHANNEL_NONE;
+}
+
+static enum ring_end other_end(const struct channel *c)
+{
+    return c->end == RING_HOST ? RING_WORKER : RING_HOST;
+}
+
+/* ---- the socket ---- */
+
+static enum channel_result send_all(int fd, struct bytes what, int64_t deadline)
+{
+    while (what.len > 0) {
+        ssize_t n = send(fd, what.data, what.len, MSG_NOSIGNAL | MSG_DONTWAIT);
         enum channel_result waited;
 
         if (n >= 0) {
-            done += (size_t)n;
+            what = BYTES(what.data + n, what.len - (size_t)n);
             continue;
         }
-        if (!would_block())
+        if (!channel_would_block())
             return CHANNEL_CLOSED;
-        waited = wait_for(fd, POLLOUT, deadline);
+        waited = channel_poll(fd, POLLOUT, deadline);
         if (waited != CHANNEL_OK)
             return waited;
     }
     return CHANNEL_OK;
 }
 
-/* Until something can be read: looks for a short while, then sleeps. The first bytes are not taken
- * here, so a look costs no copy. */
-static enum channel_result await(int fd, struct channel_wait *wait, int64_t deadline)
+static enum channel_result receive_all(int fd, uint8_t *at, size_t len, int64_t deadline)
 {
-    int64_t until = channel_now() + LOOK_NS;
-    uint8_t first;
+    while (len > 0) {
+        enum channel_result waited = channel_poll(fd, POLLIN, deadline);
+        ssize_t n;
 
-    if (wait != NULL && wait->rest > 0) {
-        wait->rest--;
-        wait = NULL;
-    }
-    while (wait != NULL && channel_now() < until) {
-        if (recv(fd, &first, 1, MSG_DONTWAIT | MSG_PEEK) >= 0 || !would_block())
-            return CHANNEL_OK;
-        (void)sched_yield();
-    }
-    if (wait != NULL)
-        wait->rest = REST;
-    return wait_for(fd, POLLIN, deadline);
-}
-
-/* Reads at most up to `upto` bytes in total into message; waits first: an answer is never there at
- * once. */
-static enum channel_result receive_some(int fd, struct buf *message, size_t upto, int64_t deadline,
-                                        struct channel_wait *wait)
-{
-    size_t had = message->len;
-    uint8_t *at = buf_grow(message, upto - had);
-    ssize_t n;
-
-    if (at == NULL)
-        return CHANNEL_CLOSED;
-    do {
-        enum channel_result waited = await(fd, wait, deadline);
-
-        if (waited != CHANNEL_OK) {
-            message->len = had;
+        if (waited != CHANNEL_OK)
             return waited;
+        n = recv(fd, at, len, MSG_DONTWAIT);
+        if (n == 0 || (n < 0 && !channel_would_block()))
+            return CHANNEL_CLOSED;
+        if (n > 0) {
+            at += n;
+            len -= (size_t)n;
         }
-        n = recv(fd, at, upto - had, MSG_DONTWAIT);
-    } while (n < 0 && would_block());
-    message->len = had + (n > 0 ? (size_t)n : 0);
-    return n > 0 ? CHANNEL_OK : CHANNEL_CLOSED;
+    }
+    return CHANNEL_OK;
 }
 
-enum channel_result channel_receive(int fd, struct buf *message, int64_t deadline,
+static enum channel_result receive_by_socket(int fd, struct buf *message, int64_t deadline)
+{
+    uint32_t length = 0;
+    uint8_t word[CHANNEL_LENGTH];
+    enum channel_result got = receive_all(fd, word, sizeof(word), deadline);
+    uint8_t *at;
+
+    if (got != CHANNEL_OK)
+        return got;
+    memcpy(&length, word, sizeof(length));
+    if (length == 0 || length > WIRE_FRAME_MAX)
+        return CHANNEL_CLOSED;
+    at = buf_grow(message, length);
+    return at != NULL ? receive_all(fd, at, length, deadline) : CHANNEL_CLOSED;
+}
+
+/* ---- frames ---- */
+
+enum channel_result channel_send(struct channel *c, struct buf *message, int64_t deadline)
+{
+    static const uint8_t bell[] = {BELL};
+    enum ring_end to = other_end(c);
+    enum channel_result sent = CHANNEL_OK;
+    uint32_t length;
+    bool fits;
+
+    if (message->len <= CHANNEL_LENGTH)
+        return CHANNEL_CLOSED;
+    length = (uint32_t)(message->len - CHANNEL_LENGTH);
+    fits = length <= RING_ROOM;
+    ring_give(c->ring, to, fits ? BYTES(message->data + CHANNEL_LENGTH, length) : BYTES_NONE);
+    if (ring_owes_bell(c->ring, to))
+        sent = send_all(c->fd, BYTES(bell, sizeof(bell)), deadline);
+    if (fits || sent != CHANNEL_OK)
+        return sent;
+    memcpy(message->data, &length, CHANNEL_LENGTH);
+    return send_all(c->fd, buf_bytes(message), deadline);
+}
+
+static enum channel_result take_bell(int fd, int64_t deadline)
+{
+    uint8_t bell = 0;
+    enum channel_result got = receive_all(fd, &bell, sizeof(bell), deadline);
+
+    return got == CHANNEL_OK && bell != BELL ? CHANNEL_CLOSED : got;
+}
+
+/* What was given before the other end went is still read. */
+static enum channel_result sleep_until_rung(struct channel *c, int64_t deadline)
+{
+    enum channel_result woken = CHANNEL_OK;
+
+    ring_lie_down(c->ring, c->end);
+    if (ring_waiting(c->ring, c->end) == 0)
+        woken = channel_poll(c->fd, POLLIN, deadline);
+    if (ring_get_up(c->ring, c->end))
+        return take_bell(c->fd, deadline);
+    if (ring_waiting(c->ring, c->end) != 0)
+        return CHANNEL_OK;
+    return woken == CHANNEL_TIMEOUT ? woken : CHANNEL_CLOSED;
+}
+
+/* The end of the other end is noticed in a nap, too. */
+static void nap(int fd, int64_t ns)
+{
+    const struct timespec length = {.tv_nsec = ns};
+    struct pollfd p = {.fd = fd, .events = POLLIN};
+
+    (void)ppoll(&p, 1, &length, NULL);
+}
+
+/* Whether it is there after looking as long as such frames suggest. */
+static bool look(struct channel *c, struct channel_wait *wait)
+{
+    int64_t until = 2 * wait->usual > LOOK_NS ? 2 * wait->usual : LOOK_NS;
+
+    if (wait->most == 0 || wait->usual > wait->most)
+        return false;
+    if (wait->rest > 0) {
+        wait->rest--;
+        return false;
+    }
+    until = channel_now() + (until < wait->most ? until : wait->most);
+    if (wait->usual > NAP_NS)
+        nap(c->fd, wait->usual / 2);
+    if (ring_look(c->ring, c->end, until)) {
+        wait->vainly = 0;
+        return true;
+    }
+    if (wait->vainly < REST_LOG2)
+        wait->vainly++;
+    wait->rest = 1u << wait->vainly;
+    return false;
+}
+
+/* Creeps up, so that what has become slower is noticed. */
+static void learn(struct channel_wait *wait, int64_t took)
+{
+    int64_t crept = wait->usual + wait->usual / 16;
+
+    wait->usual = wait->usual == 0 || took < crept ? took : crept;
+}
+
+static enum channel_result await(struct channel *c, int64_t deadline, struct channel_wait *wait)
+{
+    int64_t began = channel_now();
+    enum channel_result waited = CHANNEL_OK;
+
+    if (!look(c, wait))
+        waited = sleep_until_rung(c, deadline);
+    if (waited == CHANNEL_OK)
+        learn(wait, channel_now() - began);
+    return waited;
+}
+
+enum channel_result channel_receive(struct channel *c, struct buf *message, int64_t deadline,
                                     struct channel_wait *wait, struct bytes *ret_frame)
 {
-    size_t want = CHANNEL_LENGTH;
-    size_t upto = FIRST_READ;
-    uint32_t length = 0;
+    enum channel_result got = await(c, deadline, wait);
+    uint32_t length;
+    uint8_t *at;
 
     buf_clear(message);
-    while (message->len < want) {
-        enum channel_result got = receive_some(fd, message, upto, deadline, wait);
-
-        if (got != CHANNEL_OK)
-            return got;
-        if (message->len < CHANNEL_LENGTH)
-            continue;
-        memcpy(&length, message->data, CHANNEL_LENGTH);
-        if (length > WIRE_FRAME_MAX)
+    if (got != CHANNEL_OK)
+        return got;
+    length = ring_waiting(c->ring, c->end);
+    if (length == RING_ELSEWHERE) {
+        ring_take(c->ring, c->end, 0, NULL);
+        got = receive_by_socket(c->fd, message, deadline);
+    } else {
+        at = length > 0 && length <= RING_ROOM ? buf_grow(message, length) : NULL;
+        if (at == NULL)
             return CHANNEL_CLOSED;
-        want = CHANNEL_LENGTH + length;
-        if (upto < want)
-            upto = want;
+        ring_take(c->ring, c->end, length, at);
     }
-    if (message->len != want)
-        return CHANNEL_CLOSED;
-    *ret_frame = BYTES(message->data + CHANNEL_LENGTH, length);
-    return CHANNEL_OK;
-}
-
-/* Room for one descriptor, aligned as the kernel wants it. */
-union fd_message {
-    struct cmsghdr header;
-    char space[CMSG_SPACE(sizeof(int))];
-};
-
-static void attach(struct msghdr *msg, union fd_message *room, int pass)
-{
-    struct cmsghdr *c;
-
-    memset(room, 0, sizeof(*room));
-    msg->msg_control = room;
-    msg->msg_controllen = sizeof(room->space);
-    c = CMSG_FIRSTHDR(msg);
-    c->cmsg_level = SOL_SOCKET;
-    c->cmsg_type = SCM_RIGHTS;
-    c->cmsg_len = CMSG_LEN(sizeof(int));
-    memcpy(CMSG_DATA(c), &pass, sizeof(int));
-}
-
-enum channel_result control_send(int fd, struct bytes frame, int pass, int64_t deadline)
-{
-    union {
-        const uint8_t *in;
-        void *out;
-    } data = {.in = frame.data};
-    struct iovec iov = {.iov_base = data.out, .iov_len = frame.len};
-    struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
-    union fd_message room;
-
-    if (pass >= 0)
-        attach(&msg, &room, pass);
-    for (;;) {
-        enum channel_result waited;
-
-        if (sendmsg(fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT) >= 0)
-            return CHANNEL_OK;
-        if (!would_block())
-            return CHANNEL_CLOSED;
-        waited = wait_for(fd, POLLOUT, deadline);
-        if (waited != CHANNEL_OK)
-            return waited;
-    }
-}
-
-static int passed_fd(struct msghdr *msg)
-{
-    struct cmsghdr *c = CMSG_FIRSTHDR(msg);
-    int fd = -1;
-
-    if (c != NULL && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS &&
-        c->cmsg_len == CMSG_LEN(sizeof(int)))
-        memcpy(&fd, CMSG_DATA(c), sizeof(fd));
-    return fd;
-}
-
-enum channel_result control_receive(int fd, struct buf *frame, int64_t deadline, int *ret_passed)
-{
-    union fd_message room;
-    struct iovec iov = {.iov_len = CONTROL_PACKET_MAX};
-    struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
-    ssize_t n;
-
-    buf_clear(frame);
-    iov.iov_base = buf_grow(frame, CONTROL_PACKET_MAX);
-    if (iov.iov_base == NULL)
-        return CHANNEL_CLOSED;
-    do {
-        enum channel_result waited = wait_for(fd, POLLIN, deadline);
-
-        if (waited != CHANNEL_OK)
-            return waited;
-        msg.msg_control = &room;
-        msg.msg_controllen = sizeof(room.space);
-        n = recvmsg(fd, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-    } while (n < 0 && would_block());
-    frame->len = n > 0 ? (size_t)n : 0;
-    *ret_passed = n > 0 ? passed_fd(&msg) : -1;
-    return n > 0 && (msg.msg_flags & MSG_TRUNC) == 0 ? CHANNEL_OK : CHANNEL_CLOSED;
+    *ret_frame = buf_bytes(message);
+    return got;
 }

@@ -7,7 +7,7 @@
  */
 #include "hsm/launch.h"
 #include "base/scope.h"
-#include "hsm/channel.h"
+#include "hsm/control.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -132,16 +132,20 @@ static CK_RV launch(const char *path, const char *softhsm_conf, int control)
 static CK_RV hear_hello(const char *path, int64_t deadline, struct spawned *w)
 {
     struct buf frame = BUF_INIT(64u << 10);
+    struct control_passed passed;
     CK_RV rv = CKR_OK;
 
-    if (control_receive(w->control, &frame, deadline, &w->process) != CHANNEL_OK ||
-        frame.len != sizeof(w->pid) || w->process < 0)
+    if (control_receive(w->control, &frame, deadline, &passed) != CHANNEL_OK ||
+        frame.len != sizeof(w->pid) || passed.fds[0] < 0)
         rv = fail(CKR_DEVICE_ERROR,
                   "the HSM's worker %s started but said no hello: check that it is keyward-hsm of "
                   "this version",
                   path);
     else
         memcpy(&w->pid, frame.data, sizeof(w->pid));
+    w->process = passed.fds[0];
+    passed.fds[0] = -1;
+    control_close_passed(&passed);
     buf_release(&frame);
     return rv;
 }

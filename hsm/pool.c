@@ -2,12 +2,15 @@
 #include "hsm/pool_int.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <time.h>
+#include <unistd.h>
 
 #define LANES_DEFAULT 8
+/* For an answer that takes longer nobody's CPU is spent on looking. */
+#define LOOK_MOST_NS 2000000
 /* Making an RSA key is a search: it takes as long as it takes. */
 #define GENERATE_FACTOR 6
 
@@ -26,6 +29,14 @@ static bool init_sync(struct pool *p)
         ok = false;
     }
     return ok;
+}
+
+/* Those this process may use; one where the kernel does not say. */
+static size_t count_cpus(void)
+{
+    cpu_set_t set;
+
+    return sched_getaffinity(0, sizeof(set), &set) == 0 ? (size_t)CPU_COUNT(&set) : 1;
 }
 
 CK_RV pool_new(const struct hsm_config *config, struct pool **ret)
@@ -47,12 +58,13 @@ CK_RV pool_new(const struct hsm_config *config, struct pool **ret)
         return rv;
     }
     p->owner = getpid();
+    p->cpus = count_cpus();
     p->limit = config->lanes > 0 ? config->lanes : LANES_DEFAULT;
     if (p->limit > POOL_LANES_MAX)
         p->limit = POOL_LANES_MAX;
     p->worker = SPAWNED_NONE;
     for (size_t i = 0; i < POOL_LANES_MAX; i++) {
-        p->lanes[i].fd = -1;
+        p->lanes[i].channel = CHANNEL_NONE;
         p->lanes[i].message = BUF_INIT(WIRE_FRAME_MAX + CHANNEL_LENGTH);
     }
     *ret = p;
@@ -61,9 +73,13 @@ CK_RV pool_new(const struct hsm_config *config, struct pool **ret)
 
 static void release(struct pool *p)
 {
+    bool ours = p->owner == getpid();
+
     for (size_t i = 0; i < POOL_LANES_MAX; i++) {
-        if (p->lanes[i].fd >= 0)
-            (void)close(p->lanes[i].fd);
+        if (ours)
+            channel_close(&p->lanes[i].channel);
+        else
+            channel_forget(&p->lanes[i].channel);
         buf_release_secure(&p->lanes[i].message);
     }
     spawn_let_go(&p->worker);
@@ -118,21 +134,20 @@ static CK_RV open_lane(struct pool *p, struct pool_lane *lane)
     struct wire_request q = {.op = WIRE_LANE};
     struct buf frame = BUF_INIT(256);
     enum channel_result sent = CHANNEL_CLOSED;
-    int pair[2];
+    struct control_passed pass = CONTROL_PASSES_NONE;
 
-    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0)
-        return fail_errno("make a socket for a lane to", p->config.worker);
+    if (!channel_make(&lane->channel, pass.fds))
+        return fail_errno("make a lane to", p->config.worker);
     if (wire_put_request(&frame, &q))
-        sent = control_send(p->worker.control, buf_bytes(&frame), pair[1],
+        sent = control_send(p->worker.control, buf_bytes(&frame), pass,
                             channel_deadline(p->config.deadline_ms));
     buf_release(&frame);
-    (void)close(pair[1]);
+    control_close_passed(&pass);
     if (sent != CHANNEL_OK) {
-        (void)close(pair[0]);
+        channel_close(&lane->channel);
         pool_lose(p, "the HSM's worker is gone");
         return fail(CKR_DEVICE_ERROR, "the HSM's worker is gone");
     }
-    lane->fd = pair[0];
     lane->generation = p->generation;
     return CKR_OK;
 }
@@ -147,7 +162,7 @@ static struct pool_lane *pick(struct pool *p)
 
         if (lane->leased)
             continue;
-        if (lane->fd >= 0)
+        if (lane->channel.fd >= 0)
             return lane;
         if (room == NULL)
             room = lane;
@@ -174,13 +189,15 @@ static CK_RV take_lane(struct pool *p, int64_t deadline, struct pool_lane **ret)
             return rv;
         lane = pick(p);
         if (lane != NULL) {
-            rv = lane->fd >= 0 ? CKR_OK : open_lane(p, lane);
+            rv = lane->channel.fd >= 0 ? CKR_OK : open_lane(p, lane);
             if (rv != CKR_OK && !p->up && !lost_once) {
                 lost_once = true;
                 continue;
             }
             if (rv == CKR_OK) {
                 lane->leased = true;
+                p->leased++;
+                lane->may_look = 2 * p->leased <= p->cpus;
                 *ret = lane;
             }
             return rv;
@@ -211,10 +228,9 @@ void pool_return(struct pool *p, struct pool_lane *lane)
         return;
     (void)pthread_mutex_lock(&p->mutex);
     lane->leased = false;
-    if (lane->fd >= 0 && (!p->up || lane->generation != p->generation)) {
-        (void)close(lane->fd);
-        lane->fd = -1;
-    }
+    p->leased--;
+    if (!p->up || lane->generation != p->generation)
+        channel_close(&lane->channel);
     (void)pthread_cond_signal(&p->changed);
     (void)pthread_mutex_unlock(&p->mutex);
 }
@@ -242,16 +258,27 @@ static const char *why_lost(enum channel_result result)
                : "the HSM's library crashed, or its worker was ended";
 }
 
+/* Requests that take about the same time; two kinds may share a place. */
+static struct channel_wait *wait_of(struct pool_lane *lane, const struct wire_request *q)
+{
+    size_t kind = q->op + 3 * q->use + 5 * q->spec.key.type + 7 * q->mechanism.mechanism;
+    struct channel_wait *wait = &lane->waits[kind % POOL_WAITS];
+
+    wait->most = lane->may_look ? LOOK_MOST_NS : 0;
+    return wait;
+}
+
 static enum channel_result transact(struct pool *p, struct pool_lane *lane,
                                     const struct wire_request *q, struct wire_answer *ret)
 {
     int64_t deadline = channel_deadline(pool_patience_ms(p, q->op));
     struct bytes frame;
-    enum channel_result result = channel_send(lane->fd, &lane->message, deadline);
+    enum channel_result result = channel_send(&lane->channel, &lane->message, deadline);
 
     bytes_wipe(lane->message.data, lane->message.len);
     if (result == CHANNEL_OK)
-        result = channel_receive(lane->fd, &lane->message, deadline, &lane->wait, &frame);
+        result =
+            channel_receive(&lane->channel, &lane->message, deadline, wait_of(lane, q), &frame);
     if (result == CHANNEL_OK && (!wire_get_answer(frame, ret) || ret->serial != q->serial))
         result = CHANNEL_CLOSED;
     return result;
@@ -361,7 +388,7 @@ void pool_status(struct pool *p, struct hsm_status *ret)
     ret->restarts = p->generation > 0 ? p->generation - 1 : 0;
     ret->relogins = (unsigned)(p->relogins_before + p->relogins);
     for (size_t i = 0; i < p->limit; i++)
-        ret->lanes_open += p->lanes[i].fd >= 0;
+        ret->lanes_open += p->lanes[i].channel.fd >= 0;
     (void)pthread_mutex_unlock(&p->mutex);
 }
 

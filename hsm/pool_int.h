@@ -3,6 +3,7 @@
 #define KEYWARD_HSM_POOL_INT_H
 
 #include "hsm/channel.h"
+#include "hsm/control.h"
 #include "hsm/launch.h"
 #include "hsm/pool.h"
 
@@ -11,12 +12,15 @@
 #define POOL_LANES_MAX   64
 #define POOL_STARTS_KEPT 3
 
+#define POOL_WAITS 16
+
 struct pool_lane {
-    int fd;              /* -1: not open */
+    struct channel channel;
     bool leased;         /* then all else here is the lessee's alone */
     unsigned generation; /* of the worker it leads to */
     uint32_t serial;
-    struct channel_wait wait;
+    bool may_look;                         /* there is a CPU for each end of all lanes in use */
+    struct channel_wait waits[POOL_WAITS]; /* by kind of request: each takes its own time */
     struct buf message;
 };
 
@@ -31,10 +35,12 @@ struct pool {
     struct pool_config config; /* never changes */
     pid_t owner;               /* the process whose pool this is */
     size_t limit;              /* lanes at most */
+    size_t cpus;
 
     pthread_mutex_t mutex; /* guards all below, and the lanes that are not leased */
     pthread_cond_t changed;
     struct pool_lane lanes[POOL_LANES_MAX];
+    size_t leased; /* of them */
     struct spawned worker;
     bool up;
     bool pin_refused;

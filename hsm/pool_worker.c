@@ -62,14 +62,15 @@ static CK_RV tell(const struct pool_config *c, struct spawned *worker, enum wire
     struct wire_request q = {.op = op, .deadline_ms = c->deadline_ms};
     struct wire_answer a = {0};
     int64_t deadline = channel_deadline(c->deadline_ms);
-    int passed = -1;
+    struct control_passed passed = CONTROL_PASSES_NONE;
     CK_RV rv;
 
     for (size_t i = 0; i < WIRE_TEXT_COUNT; i++)
         q.texts[i] = bytes_from_str(c->texts[i]);
     if (!wire_put_request(&frame, &q))
         rv = fail_argument("config");
-    else if (control_send(worker->control, buf_bytes(&frame), -1, deadline) != CHANNEL_OK ||
+    else if (control_send(worker->control, buf_bytes(&frame), CONTROL_PASSES_NONE, deadline) !=
+                 CHANNEL_OK ||
              control_receive(worker->control, &frame, deadline, &passed) != CHANNEL_OK ||
              !wire_get_answer(buf_bytes(&frame), &a))
         rv = fail(CKR_DEVICE_ERROR,
@@ -81,8 +82,7 @@ static CK_RV tell(const struct pool_config *c, struct spawned *worker, enum wire
         rv = fail(CKR_DEVICE_ERROR,
                   "the HSM's worker is not of this version: install them together");
     *ret_trouble = a.trouble;
-    if (passed >= 0)
-        (void)close(passed);
+    control_close_passed(&passed);
     buf_release(&frame);
     return rv;
 }
@@ -148,10 +148,8 @@ void pool_close_idle(struct pool *p)
     for (size_t i = 0; i < p->limit; i++) {
         struct pool_lane *lane = &p->lanes[i];
 
-        if (lane->leased || lane->fd < 0)
-            continue;
-        (void)close(lane->fd);
-        lane->fd = -1;
+        if (!lane->leased)
+            channel_close(&lane->channel);
     }
 }
 

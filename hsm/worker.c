@@ -7,7 +7,7 @@
  * A program and not a library: it may exit, and it does so without running the exit handlers of the
  * HSM's library.
  */
-#include "hsm/channel.h"
+#include "hsm/control.h"
 #include "hsm/launch.h"
 #include "hsm/worker_int.h"
 
@@ -44,7 +44,8 @@ static bool say_hello(int control)
 
     if (self < 0)
         return false;
-    ok = control_send(control, BYTES(&pid, sizeof(pid)), self, CHANNEL_FOREVER) == CHANNEL_OK;
+    ok = control_send(control, BYTES(&pid, sizeof(pid)), (struct control_passed){{self, -1}},
+                      CHANNEL_FOREVER) == CHANNEL_OK;
     (void)close(self);
     return ok;
 }
@@ -88,7 +89,7 @@ static bool open_as_told(struct device *d, int control)
     struct buf reply = BUF_INIT(CONTROL_FRAME_MAX);
     struct wire_request q;
     struct wire_answer a = {0};
-    int passed = -1;
+    struct control_passed passed;
     bool ok = false;
 
     if (control_receive(control, &frame, CHANNEL_FOREVER, &passed) == CHANNEL_OK &&
@@ -101,11 +102,11 @@ static bool open_as_told(struct device *d, int control)
             a.reason = bytes_from_str(fail_reason());
         a.out = buf_bytes(&out);
         ok = wire_put_answer(&reply, &a) &&
-             control_send(control, buf_bytes(&reply), -1, CHANNEL_FOREVER) == CHANNEL_OK &&
+             control_send(control, buf_bytes(&reply), CONTROL_PASSES_NONE, CHANNEL_FOREVER) ==
+                 CHANNEL_OK &&
              a.rv == CKR_OK && q.op == WIRE_OPEN;
     }
-    if (passed >= 0)
-        (void)close(passed);
+    control_close_passed(&passed);
     buf_release(&frame);
     buf_release(&out);
     buf_release(&reply);
@@ -117,16 +118,17 @@ static bool take_lane(struct device *d, struct lane_count *count, int control)
 {
     struct buf frame = BUF_INIT(CONTROL_FRAME_MAX);
     struct wire_request q;
-    int fd = -1;
-    bool ok = control_receive(control, &frame, CHANNEL_FOREVER, &fd) == CHANNEL_OK;
+    struct control_passed passed;
+    struct channel channel = CHANNEL_NONE;
+    bool ok = control_receive(control, &frame, CHANNEL_FOREVER, &passed) == CHANNEL_OK;
 
-    if (ok && fd >= 0 && wire_get_request(buf_bytes(&frame), &q) && q.op == WIRE_LANE) {
+    if (ok && wire_get_request(buf_bytes(&frame), &q) && q.op == WIRE_LANE &&
+        channel_adopt(passed.fds, &channel)) {
+        passed.fds[0] = -1;
         /* Where no thread can be had, the lane closes: that is the answer. */
-        (void)!lane_start(d, count, fd);
-        fd = -1;
+        (void)!lane_start(d, count, &channel);
     }
-    if (fd >= 0)
-        (void)close(fd);
+    control_close_passed(&passed);
     buf_release(&frame);
     return ok;
 }

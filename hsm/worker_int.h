@@ -96,7 +96,7 @@ CK_RV keys_import(struct device *d, CK_SESSION_HANDLE session, const struct hsm_
 /* ---- worker_lane.c ---- */
 struct lane {
     struct device *device;
-    int fd;
+    struct channel channel;
     CK_SESSION_HANDLE session; /* CK_INVALID_HANDLE: opened at the next request */
     bool active;               /* an operation in parts is under way */
     enum hsm_use use;
@@ -113,8 +113,8 @@ struct lane_count {
     pthread_cond_t changed;
     unsigned running;
 };
-/* Takes fd, also when it fails. */
-CK_RV lane_start(struct device *d, struct lane_count *count, int fd);
+/* Takes the channel, also when it fails. */
+CK_RV lane_start(struct device *d, struct lane_count *count, struct channel *channel);
 
 /* ---- worker_use.c: what keys do ---- */
 CK_RV use_run(struct lane *l, const struct wire_request *q);

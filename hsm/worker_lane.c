@@ -17,6 +17,7 @@
 #define BUSY_WAIT_NS 20000000
 #define RANDOM_MAX   WIRE_DATA_MAX
 #define OUT_MAX      (256u << 20)
+#define LOOK_MOST_NS 200000     /* for the next request: then this end sleeps */
 #define KEEP_MAX     (2u << 20) /* larger buffers are given back after the answer */
 
 /* ---- what each operation does ---- */
@@ -276,7 +277,7 @@ static bool answer(struct lane *l, uint32_t serial, CK_RV rv, enum wire_trouble 
     buf_clear(&l->answer);
     buf_put(&l->answer, length_word, sizeof(length_word));
     return wire_put_answer(&l->answer, &a) &&
-           channel_send(l->fd, &l->answer, CHANNEL_FOREVER) == CHANNEL_OK;
+           channel_send(&l->channel, &l->answer, CHANNEL_FOREVER) == CHANNEL_OK;
 }
 
 /* Nothing of this request stays in memory longer than its answer. */
@@ -297,7 +298,8 @@ static bool one_request(struct lane *l)
     bool ok;
     CK_RV rv;
 
-    if (channel_receive(l->fd, &l->message, CHANNEL_FOREVER, &l->wait, &frame) != CHANNEL_OK ||
+    if (channel_receive(&l->channel, &l->message, CHANNEL_FOREVER, &l->wait, &frame) !=
+            CHANNEL_OK ||
         !wire_get_request(frame, &q) || rows[q.op].act == NULL)
         return false;
     fail_clear();
@@ -314,7 +316,7 @@ static bool one_request(struct lane *l)
 
 static void lane_free(struct lane *l)
 {
-    (void)close(l->fd);
+    channel_close(&l->channel);
     buf_release_secure(&l->message);
     buf_release_secure(&l->out);
     buf_release_secure(&l->answer);
@@ -342,17 +344,18 @@ static void *lane_main(void *arg)
     return NULL;
 }
 
-CK_RV lane_start(struct device *d, struct lane_count *count, int fd)
+CK_RV lane_start(struct device *d, struct lane_count *count, struct channel *channel)
 {
     struct lane *l = calloc(1, sizeof(*l));
     pthread_t thread;
 
     if (l == NULL) {
-        (void)close(fd);
+        channel_close(channel);
         return fail_memory();
     }
     l->device = d;
-    l->fd = fd;
+    l->channel = *channel;
+    l->wait.most = LOOK_MOST_NS;
     l->count = count;
     l->session = CK_INVALID_HANDLE;
     l->message = BUF_INIT(WIRE_FRAME_MAX + CHANNEL_LENGTH);
