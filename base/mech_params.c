@@ -72,7 +72,7 @@ static const struct mech_layout layouts[] = {
         .holes = {POINTER(CK_RSA_AES_KEY_WRAP_PARAMS, pOAEPParams)}},
     [MECH_PARAMS_ECDH1] = {STRUCT(CK_ECDH1_DERIVE_PARAMS), .span_count = 2,
         .spans = {SPAN(CK_ECDH1_DERIVE_PARAMS, pSharedData, ulSharedDataLen, DATA_MAX, false),
-                  SPAN(CK_ECDH1_DERIVE_PARAMS, pPublicData, ulPublicDataLen, 1024, true)}},
+                  SPAN(CK_ECDH1_DERIVE_PARAMS, pPublicData, ulPublicDataLen, 1024, false)}},
     [MECH_PARAMS_HKDF] = {STRUCT(CK_HKDF_PARAMS), .span_count = 2, .hole_count = 1,
         .holes = {GAP(CK_HKDF_PARAMS, bExpand, prfHashMechanism)},
         .spans = {SPAN(CK_HKDF_PARAMS, pSalt, ulSaltLen, DATA_MAX, false),

@@ -85,12 +85,20 @@ CK_RV hsm_status(struct hsm *hsm, struct hsm_status *ret)
     return hsm->driver->status(hsm->device, ret);
 }
 
+/* PKCS#11 3.2, 6.1: decapsulation with RSA is unwrapping. */
+static bool decapsulates_by_unwrapping(CK_MECHANISM_TYPE mechanism)
+{
+    return mechanism == CKM_RSA_PKCS_OAEP;
+}
+
 bool hsm_offers(struct hsm *hsm, CK_MECHANISM_TYPE mechanism, CK_FLAGS use)
 {
     CK_MECHANISM_TYPE raw = plan_raw_of(mechanism);
 
     if (hsm == NULL || use == 0)
         return false;
+    if (use == CKF_DECAPSULATE && decapsulates_by_unwrapping(mechanism))
+        use = CKF_UNWRAP;
     if ((use & (CKF_WRAP | CKF_UNWRAP)) != 0 && hsm->driver->make_ready == NULL)
         wrap_needs(mechanism, use, &mechanism, &use);
     if (raw != KW_NO_MECHANISM)
@@ -320,8 +328,21 @@ CK_RV hsm_derive(struct hsm *hsm, const struct hsm_key *key, const CK_MECHANISM 
                         : rv;
 }
 
+static CK_RV unwrap_secret(struct hsm *hsm, const struct hsm_key *key,
+                           const CK_MECHANISM *mechanism, struct bytes ciphertext,
+                           struct secret **ret_secret)
+{
+    SCOPED(buf_release_secure) struct buf out = BUF_INIT(ciphertext.len);
+    CK_RV rv = hsm_run(hsm, HSM_UNWRAP, key, mechanism, ciphertext, BYTES_NONE, &out);
+
+    if (rv != CKR_OK)
+        return rv;
+    *ret_secret = secret_copy(buf_bytes(&out));
+    return *ret_secret != NULL ? CKR_OK : fail_memory();
+}
+
 CK_RV hsm_decapsulate(struct hsm *hsm, const struct hsm_key *key, const CK_MECHANISM *mechanism,
-                      struct bytes ciphertext, struct secret **ret_secret)
+                      struct bytes ciphertext, size_t len, struct secret **ret_secret)
 {
     CK_RV rv;
 
@@ -330,11 +351,13 @@ CK_RV hsm_decapsulate(struct hsm *hsm, const struct hsm_key *key, const CK_MECHA
     rv = hsm_check_ready(hsm, key);
     if (rv == CKR_OK)
         rv = plan_check(CKF_DECAPSULATE, key, mechanism);
-    if (rv == CKR_OK && hsm->driver->decapsulate == NULL)
-        rv = fail_not_offered(mechanism);
-    return rv == CKR_OK
-               ? hsm->driver->decapsulate(hsm->device, key, mechanism, ciphertext, ret_secret)
-               : rv;
+    if (rv != CKR_OK)
+        return rv;
+    if (decapsulates_by_unwrapping(mechanism->mechanism))
+        return unwrap_secret(hsm, key, mechanism, ciphertext, ret_secret);
+    if (hsm->driver->decapsulate == NULL)
+        return fail_not_offered(mechanism);
+    return hsm->driver->decapsulate(hsm->device, key, mechanism, ciphertext, len, ret_secret);
 }
 
 CK_RV hsm_softhsm_create(const struct hsm_config *config, const char *so_pin_file)

@@ -169,10 +169,13 @@ MUST_CHECK CK_RV hsm_run(struct hsm *hsm, enum hsm_use use, const struct hsm_key
 MUST_CHECK CK_RV hsm_derive(struct hsm *hsm, const struct hsm_key *key,
                             const CK_MECHANISM *mechanism, struct bytes second, size_t len,
                             struct secret **ret_value);
-/* The shared secret in a ciphertext of local_encapsulate(). A changed ciphertext gives another
- * secret, not an error; one of another length is CKR_ENCRYPTED_DATA_LEN_RANGE. */
+/*
+ * The secret in a ciphertext of local_encapsulate() (hsm/local_encapsulate.h); len as there. What
+ * is no ciphertext of this key is CKR_WRAPPED_KEY_INVALID, one of another length
+ * CKR_WRAPPED_KEY_LEN_RANGE; ML-KEM answers a changed one with another secret, not with an error.
+ */
 MUST_CHECK CK_RV hsm_decapsulate(struct hsm *hsm, const struct hsm_key *key,
-                                 const CK_MECHANISM *mechanism, struct bytes ciphertext,
+                                 const CK_MECHANISM *mechanism, struct bytes ciphertext, size_t len,
                                  struct secret **ret_secret);
 
 /*

@@ -42,7 +42,7 @@ struct hsm_driver {
      size_t len, struct secret **ret_value);
     CK_RV(*decapsulate) /* optional */
     (void *device, const struct hsm_key *key, const CK_MECHANISM *mechanism,
-     struct bytes ciphertext, struct secret **ret_secret);
+     struct bytes ciphertext, size_t len, struct secret **ret_secret);
     CK_RV(*begin)
     (void *device, enum hsm_use use, const struct hsm_key *key, const CK_MECHANISM *mechanism,
      void **ret_op);

@@ -112,7 +112,8 @@ MUST_CHECK CK_RV local_verify(struct local *local, struct bytes spki, const CK_M
 MUST_CHECK CK_RV local_verify_digest(struct local *local, struct bytes spki,
                                      const CK_MECHANISM *mechanism, struct bytes digest,
                                      struct bytes signature);
-/* Is this done here: CKF_DIGEST, or CKF_VERIFY, CKF_ENCRYPT or CKF_WRAP with a public key? */
+/* Is this done here: CKF_DIGEST, or CKF_VERIFY, CKF_ENCRYPT, CKF_WRAP or CKF_ENCAPSULATE with a
+ * public key? */
 bool local_offers(CK_MECHANISM_TYPE mechanism, CK_FLAGS use);
 /* RSA PKCS and OAEP (any hash and label). */
 MUST_CHECK CK_RV local_encrypt(struct local *local, struct bytes spki,

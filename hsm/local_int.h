@@ -106,6 +106,10 @@ struct local_curve {
 /* NULL when there is no such row. */
 const struct local_curve *local_curve_of_params(CK_KEY_TYPE type, struct bytes params);
 const struct local_curve *local_curve_of_key(const EVP_PKEY *key);
+/* The point as PKCS#11 has it inside its OCTET STRING. */
+#define LOCAL_POINT_MAX 256
+MUST_CHECK CK_RV local_public_point(const EVP_PKEY *key, const struct local_curve *curve,
+                                    uint8_t out[static LOCAL_POINT_MAX], size_t *ret_len);
 /* Is this encoding of a point of an Edwards curve one of small order (local_small_order.c)? */
 bool local_point_is_small(struct bytes point);
 

@@ -21,7 +21,6 @@
 
 #define RSA_BITS_MIN 1024
 #define RSA_BITS_MAX 16384
-#define POINT_MAX    256
 #define SPKI_MAX     8192
 #define OCTET_STRING 0x04
 
@@ -131,15 +130,15 @@ static CK_RV check_rsa(const EVP_PKEY *key)
     return check_rsa_numbers(n, e);
 }
 
-/* The point as PKCS#11 has it inside its OCTET STRING. */
-static CK_RV read_point(const EVP_PKEY *key, const struct local_curve *curve,
-                        uint8_t out[static POINT_MAX], size_t *ret_len)
+CK_RV local_public_point(const EVP_PKEY *key, const struct local_curve *curve,
+                         uint8_t out[static LOCAL_POINT_MAX], size_t *ret_len)
 {
     bool flat = curve->type != CKK_EC;
     size_t want = flat ? curve->field_len : 1 + 2 * (size_t)curve->field_len;
     size_t len = 0;
 
-    if (EVP_PKEY_get_octet_string_param(key, OSSL_PKEY_PARAM_PUB_KEY, out, POINT_MAX, &len) != 1)
+    if (EVP_PKEY_get_octet_string_param(key, OSSL_PKEY_PARAM_PUB_KEY, out, LOCAL_POINT_MAX, &len) !=
+        1)
         return fail_public("has no point");
     if (len != want || (!flat && out[0] != 0x04))
         return fail_public("has a point that is compressed");
@@ -150,13 +149,13 @@ static CK_RV read_point(const EVP_PKEY *key, const struct local_curve *curve,
 static CK_RV check_curve(const EVP_PKEY *key)
 {
     const struct local_curve *curve = local_curve_of_key(key);
-    uint8_t point[POINT_MAX];
+    uint8_t point[LOCAL_POINT_MAX];
     size_t len = 0;
     CK_RV rv;
 
     if (curve == NULL)
         return fail_public("is of a type or on a curve that is not supported");
-    rv = read_point(key, curve, point, &len);
+    rv = local_public_point(key, curve, point, &len);
     if (rv == CKR_OK && curve->type == CKK_EC_EDWARDS && local_point_is_small(BYTES(point, len)))
         return fail_public("has a point of small order, under which anything verifies");
     return rv;
@@ -250,20 +249,20 @@ static CK_RV put_rsa(const EVP_PKEY *key, struct local_public *p)
 static CK_RV put_curve(const EVP_PKEY *key, struct local_public *p)
 {
     const struct local_curve *curve = local_curve_of_key(key);
-    uint8_t point[POINT_MAX];
+    uint8_t point[LOCAL_POINT_MAX];
     size_t len = 0;
     CK_RV rv;
 
     if (curve == NULL)
         return fail_internal("a loaded key's curve is in the table");
-    rv = read_point(key, curve, point, &len);
+    rv = local_public_point(key, curve, point, &len);
     if (rv != CKR_OK)
         return rv;
     p->type = curve->type;
     p->bits = curve->bits;
     p->params = BUF_INIT(64);
     buf_put_bytes(&p->params, curve->params);
-    p->point = BUF_INIT(POINT_MAX + 4);
+    p->point = BUF_INIT(LOCAL_POINT_MAX + 4);
     buf_putc(&p->point, OCTET_STRING);
     if (len > 127)
         buf_putc(&p->point, (char)0x81);

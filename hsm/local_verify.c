@@ -6,6 +6,7 @@
  * answer to take for a yes.
  */
 #include "base/mech.h"
+#include "hsm/local_encapsulate.h"
 #include "hsm/local_int.h"
 
 #include <limits.h>
@@ -398,6 +399,8 @@ bool local_offers(CK_MECHANISM_TYPE mechanism, CK_FLAGS use)
                (mech->hash == KW_NO_MECHANISM || local_hash_name(mech->hash) != NULL);
     case CKF_ENCRYPT:
         return encrypts(mechanism);
+    case CKF_ENCAPSULATE:
+        return local_encapsulates(mechanism);
     case CKF_WRAP: /* local_wrap(); not without padding */
         return mechanism == CKM_RSA_AES_KEY_WRAP || mechanism == CKM_RSA_PKCS_OAEP ||
                mechanism == CKM_RSA_PKCS;

@@ -72,6 +72,8 @@ static bool driver_offers(void *device, CK_MECHANISM_TYPE mechanism, CK_FLAGS us
     (void)device;
     if (way != NULL && (way->uses & use) == use)
         return true;
+    if (use == CKF_DECAPSULATE)
+        return software_decapsulates(mechanism);
     return use == CKF_DERIVE ? software_derives(mechanism) : software_makes_keys(mechanism, use);
 }
 
@@ -230,6 +232,16 @@ static CK_RV driver_derive(void *device, const struct hsm_key *key, const CK_MEC
     return software_derive(key->ready, mechanism, second, len, ret_value);
 }
 
+static CK_RV driver_decapsulate(void *device, const struct hsm_key *key,
+                                const CK_MECHANISM *mechanism, struct bytes ciphertext, size_t len,
+                                struct secret **ret_secret)
+{
+    LOCAL_QUIET;
+
+    (void)device;
+    return software_decapsulate(key->ready, mechanism, ciphertext, len, ret_secret);
+}
+
 static CK_RV driver_begin(void *device, enum hsm_use use, const struct hsm_key *key,
                           const CK_MECHANISM *mechanism, void **ret_op)
 {
@@ -293,6 +305,7 @@ const struct hsm_driver hsm_driver_software = {
     .random = driver_random,
     .run = driver_run,
     .derive = driver_derive,
+    .decapsulate = driver_decapsulate,
     .begin = driver_begin,
     .update = driver_update,
     .final = driver_final,

@@ -11,7 +11,7 @@
 
 /* ---- ECDH1 (SEC 1, 3.3.1 and 6.1; RFC 7748) ---- */
 
-static CK_RV load_peer(const struct hsm_ready *ready, struct bytes point, EVP_PKEY **ret)
+CK_RV software_load_peer(const struct hsm_ready *ready, struct bytes point, EVP_PKEY **ret)
 {
     struct buf spki = BUF_INIT(1024);
     CK_RV rv = local_public_from_ec(ready->local, ready->type, ready->curve->params, point, &spki);
@@ -131,19 +131,25 @@ static CK_RV finish_agreement(const struct hsm_ready *ready, const CK_ECDH1_DERI
                 p->kdf);
 }
 
+CK_RV software_exchange(const struct hsm_ready *ready, EVP_PKEY *peer,
+                        const CK_ECDH1_DERIVE_PARAMS *params, size_t len, struct secret **ret)
+{
+    SCOPED_SECRET value = NULL;
+    CK_RV rv = software_agree(ready, peer, &value);
+
+    return rv == CKR_OK ? finish_agreement(ready, params, secret_bytes(value), len, ret) : rv;
+}
+
 /* All curves here have cofactor 1, or have it in their functions (RFC 7748): both forms are one. */
 static CK_RV run_ecdh1(const struct hsm_ready *ready, const CK_MECHANISM *mechanism,
                        struct bytes second, size_t len, struct secret **ret)
 {
     const CK_ECDH1_DERIVE_PARAMS *p = mechanism->pParameter;
     SCOPED(EVP_PKEY_free_p) EVP_PKEY *peer = NULL;
-    SCOPED_SECRET value = NULL;
-    CK_RV rv = load_peer(ready, BYTES(p->pPublicData, p->ulPublicDataLen), &peer);
+    CK_RV rv = software_load_peer(ready, BYTES(p->pPublicData, p->ulPublicDataLen), &peer);
 
     (void)second;
-    if (rv == CKR_OK)
-        rv = software_agree(ready, peer, &value);
-    return rv == CKR_OK ? finish_agreement(ready, p, secret_bytes(value), len, ret) : rv;
+    return rv == CKR_OK ? software_exchange(ready, peer, p, len, ret) : rv;
 }
 
 static const struct software_derivation agreements[] = {

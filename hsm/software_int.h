@@ -147,6 +147,21 @@ bool software_derives(CK_MECHANISM_TYPE mechanism);
 /* What the two agree on, as it comes out of the curve. */
 MUST_CHECK CK_RV software_agree(const struct hsm_ready *ready, EVP_PKEY *peer, struct secret **ret);
 
+/* The same, and what the parameters' function makes of it: len bytes, 0: as many as there are. */
+MUST_CHECK CK_RV software_exchange(const struct hsm_ready *ready, EVP_PKEY *peer,
+                                   const CK_ECDH1_DERIVE_PARAMS *params, size_t len,
+                                   struct secret **ret);
+/* The other party's point, on the ready key's curve. CKR_MECHANISM_PARAM_INVALID */
+MUST_CHECK CK_RV software_load_peer(const struct hsm_ready *ready, struct bytes point,
+                                    EVP_PKEY **ret);
+
+/* ---- software_kem.c ---- */
+
+MUST_CHECK CK_RV software_decapsulate(const struct hsm_ready *ready, const CK_MECHANISM *mechanism,
+                                      struct bytes ciphertext, size_t len,
+                                      struct secret **ret_secret);
+bool software_decapsulates(CK_MECHANISM_TYPE mechanism);
+
 /* ---- software_cipher.c, for software_aead.c ---- */
 
 /* The cipher of OpenSSL's name with the ready key. No padding, no IV yet. */

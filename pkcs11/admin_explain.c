@@ -132,8 +132,8 @@ static bool is_half_for(const struct object *object, enum action action, const c
                            : object->cls == CKO_SECRET_KEY  ? "secret"
                            : object->cls == CKO_CERTIFICATE ? "certificate"
                                                             : "data") == 0;
-    return is_public ==
-           (action == ACTION_VERIFY || action == ACTION_ENCRYPT || action == ACTION_WRAP_KEY);
+    return is_public == (action == ACTION_VERIFY || action == ACTION_ENCRYPT ||
+                         action == ACTION_WRAP_KEY || action == ACTION_ENCAPSULATE);
 }
 
 static const struct object *choose(const struct query *q, const char *cls)

@@ -147,6 +147,7 @@ struct admin_use {
     const char *word;
     CK_ATTRIBUTE_TYPE attribute;
     bool is_public; /* of a pair: set on the public half */
+    bool of_pairs;  /* no secret key has it */
 };
 const struct admin_use *admin_use_at(size_t i); /* NULL past the end */
 

@@ -10,11 +10,19 @@
 
 /* ---- words ---- */
 
+/* clang-format off */
 static const struct admin_use uses[] = {
-    {"sign", CKA_SIGN, false},       {"verify", CKA_VERIFY, true}, {"encrypt", CKA_ENCRYPT, true},
-    {"decrypt", CKA_DECRYPT, false}, {"wrap", CKA_WRAP, true},     {"unwrap", CKA_UNWRAP, false},
-    {"derive", CKA_DERIVE, false},
+    {"sign",        CKA_SIGN,        .is_public = false},
+    {"verify",      CKA_VERIFY,      .is_public = true},
+    {"encrypt",     CKA_ENCRYPT,     .is_public = true},
+    {"decrypt",     CKA_DECRYPT,     .is_public = false},
+    {"wrap",        CKA_WRAP,        .is_public = true},
+    {"unwrap",      CKA_UNWRAP,      .is_public = false},
+    {"derive",      CKA_DERIVE,      .is_public = false},
+    {"encapsulate", CKA_ENCAPSULATE, .is_public = true, .of_pairs = true},
+    {"decapsulate", CKA_DECAPSULATE, .is_public = false, .of_pairs = true},
 };
+/* clang-format on */
 #define USES (sizeof(uses) / sizeof(*uses))
 
 const struct admin_use *admin_use_at(size_t i)
@@ -97,7 +105,7 @@ static CK_RV read_use(struct admin *a, struct key_plan *plan)
         if (u == USES)
             return fail(CKR_ARGUMENTS_BAD,
                         "use \"%.64s\" is unknown: it is one of sign verify encrypt decrypt wrap "
-                        "unwrap derive",
+                        "unwrap derive encapsulate decapsulate",
                         word);
         plan->use |= 1U << u;
     }
@@ -220,9 +228,12 @@ static CK_RV set_use(const struct key_plan *plan, bool public_half, struct attrs
     unsigned use = plan->use_is_default ? plan->kind->use : plan->use;
     CK_RV rv = CKR_OK;
 
-    for (size_t u = 0; rv == CKR_OK && u < USES; u++)
-        if (!plan->kind->pair || uses[u].is_public == public_half)
-            rv = attrs_set_bool(attrs, uses[u].attribute, (use >> u & 1) != 0);
+    for (size_t u = 0; rv == CKR_OK && u < USES; u++) {
+        bool asked = (use >> u & 1) != 0;
+
+        if (plan->kind->pair ? uses[u].is_public == public_half : asked || !uses[u].of_pairs)
+            rv = attrs_set_bool(attrs, uses[u].attribute, asked);
+    }
     return rv;
 }
 

@@ -38,6 +38,8 @@ enum operation_kind {
     OPERATION_WRAP, /* within one call: never in progress in a session */
     OPERATION_UNWRAP,
     OPERATION_DERIVE,
+    OPERATION_ENCAPSULATE,
+    OPERATION_DECAPSULATE,
     OPERATION_KINDS
 };
 

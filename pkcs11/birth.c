@@ -214,7 +214,8 @@ static bool any_true(const struct object *object, const CK_ATTRIBUTE_TYPE *types
 void birth_spec(struct object *key, struct hsm_key_spec *spec)
 {
     static const CK_ATTRIBUTE_TYPE signs[] = {CKA_SIGN, CKA_VERIFY};
-    static const CK_ATTRIBUTE_TYPE crypts[] = {CKA_DECRYPT, CKA_ENCRYPT, CKA_UNWRAP, CKA_WRAP};
+    static const CK_ATTRIBUTE_TYPE crypts[] = {CKA_DECRYPT, CKA_ENCRYPT, CKA_UNWRAP, CKA_WRAP,
+                                               CKA_DECAPSULATE};
 
     memcpy(spec->key.id, key->id, HSM_ID_LEN);
     spec->key.kind = key->cls == CKO_PRIVATE_KEY ? HSM_KEY_PRIVATE : HSM_KEY_SECRET;

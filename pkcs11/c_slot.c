@@ -196,7 +196,7 @@ static bool any_device_offers(const struct run *run, CK_MECHANISM_TYPE type, CK_
 /* Of the uses that go together, those that public keys have are done here or not at all. */
 static CK_FLAGS without_missing_halves(const struct mech *mech, CK_FLAGS uses)
 {
-    static const CK_FLAGS halves[] = {CKF_VERIFY, CKF_ENCRYPT, CKF_WRAP};
+    static const CK_FLAGS halves[] = {CKF_VERIFY, CKF_ENCRYPT, CKF_WRAP, CKF_ENCAPSULATE};
 
     for (size_t i = 0; i < sizeof(halves) / sizeof(*halves); i++)
         if (!mech_key_is_secret(mech->key) && !local_offers(mech->type, halves[i]))

@@ -199,23 +199,6 @@ static CK_RV check_unwraps(CK_MECHANISM_TYPE mechanism)
     return CKR_OK;
 }
 
-/* One answer for everything that can be wrong with what was unwrapped. */
-static CK_RV unwrap_code(CK_RV rv)
-{
-    static const CK_RV alike[] = {CKR_WRAPPED_KEY_INVALID,      CKR_WRAPPED_KEY_LEN_RANGE,
-                                  CKR_ATTRIBUTE_VALUE_INVALID,  CKR_KEY_SIZE_RANGE,
-                                  CKR_TEMPLATE_INCONSISTENT,    CKR_ENCRYPTED_DATA_INVALID,
-                                  CKR_ENCRYPTED_DATA_LEN_RANGE, CKR_DATA_INVALID,
-                                  CKR_FUNCTION_FAILED,          CKR_TEMPLATE_INCOMPLETE};
-
-    for (size_t i = 0; i < sizeof(alike) / sizeof(*alike); i++)
-        if (rv == alike[i])
-            return fail(CKR_WRAPPED_KEY_INVALID,
-                        "this is no key of that class, type and length, wrapped by this key with "
-                        "this mechanism: check them");
-    return rv;
-}
-
 static CK_RV do_unwrap(struct run *run, const struct key_use *use, const CK_MECHANISM *mechanism,
                        struct bytes wrapped, struct secret **ret)
 {
@@ -224,7 +207,7 @@ static CK_RV do_unwrap(struct run *run, const struct key_use *use, const CK_MECH
     CK_RV rv = hsm_run(run_device(run, key_use_object(use)), HSM_UNWRAP, &use->key, mechanism,
                        wrapped, BYTES_NONE, &out);
 
-    rv = key_use_record(run, &use->op->grant, buf_bytes(&out), unwrap_code(rv));
+    rv = key_use_record(run, &use->op->grant, buf_bytes(&out), incoming_unwrap_code(rv));
     if (rv != CKR_OK)
         return rv;
     value = secret_copy(buf_bytes(&out));
@@ -254,7 +237,7 @@ static CK_RV unwrap_with(struct run *run, const struct key_use *use, const struc
         return rv;
     rv = do_unwrap(run, use, u->mechanism, u->wrapped, &value);
     if (rv == CKR_OK)
-        rv = unwrap_code(incoming_finish(run, &incoming, value, u->ret));
+        rv = incoming_unwrap_code(incoming_finish(run, &incoming, value, u->ret));
     incoming_release(&incoming);
     return rv;
 }

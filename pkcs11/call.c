@@ -97,6 +97,8 @@ static const struct call calls[CALL_COUNT] = {
     [CALL_DERIVE_KEY] = {"C_DeriveKey", CALL_NEEDS_SESSION},
     [CALL_WRAP_KEY_AUTHENTICATED] = {"C_WrapKeyAuthenticated", CALL_NEEDS_SESSION},
     [CALL_UNWRAP_KEY_AUTHENTICATED] = {"C_UnwrapKeyAuthenticated", CALL_NEEDS_SESSION},
+    [CALL_ENCAPSULATE_KEY] = {"C_EncapsulateKey", CALL_NEEDS_SESSION},
+    [CALL_DECAPSULATE_KEY] = {"C_DecapsulateKey", CALL_NEEDS_SESSION},
     [CALL_GET_SESSION_VALIDATION_FLAGS] = {"C_GetSessionValidationFlags", CALL_NEEDS_SESSION},
     [CALL_ADMIN] = {"keyward", CALL_NEEDS_HOME},
 };

@@ -147,3 +147,19 @@ CK_RV incoming_finish(struct run *run, struct incoming *incoming, struct secret 
         rv = birth_handle(run, object, &handle);
     return rv == CKR_OK ? run_output_handle(run, ret, handle) : rv;
 }
+
+CK_RV incoming_unwrap_code(CK_RV rv)
+{
+    static const CK_RV alike[] = {CKR_WRAPPED_KEY_INVALID,      CKR_WRAPPED_KEY_LEN_RANGE,
+                                  CKR_ATTRIBUTE_VALUE_INVALID,  CKR_KEY_SIZE_RANGE,
+                                  CKR_TEMPLATE_INCONSISTENT,    CKR_ENCRYPTED_DATA_INVALID,
+                                  CKR_ENCRYPTED_DATA_LEN_RANGE, CKR_DATA_INVALID,
+                                  CKR_FUNCTION_FAILED,          CKR_TEMPLATE_INCOMPLETE};
+
+    for (size_t i = 0; i < sizeof(alike) / sizeof(*alike); i++)
+        if (rv == alike[i])
+            return fail(CKR_WRAPPED_KEY_INVALID,
+                        "this is no key of that class, type and length, wrapped by this key with "
+                        "this mechanism: check them");
+    return rv;
+}

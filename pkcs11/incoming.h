@@ -36,5 +36,7 @@ MUST_CHECK CK_RV incoming_begin(struct run *run, const struct incoming_way *way,
  * of the call. An intent is in the log before. */
 MUST_CHECK CK_RV incoming_finish(struct run *run, struct incoming *incoming, struct secret *value,
                                  CK_OBJECT_HANDLE_PTR ret);
+/* One answer for everything that can be wrong with what was unwrapped. */
+CK_RV incoming_unwrap_code(CK_RV rv);
 
 #endif

@@ -52,6 +52,14 @@ static const struct operation_kind_row kind_rows[OPERATION_KINDS] = {
     [OPERATION_DERIVE] = {.name = "derive keys", .does = OPERATION_DERIVE, .action = ACTION_DERIVE,
                           .flag = CKF_DERIVE, .right = CKA_DERIVE, .right_name = "CKA_DERIVE",
                           .cls = CKO_PRIVATE_KEY},
+    [OPERATION_ENCAPSULATE] = {.name = "encapsulate keys", .does = OPERATION_ENCAPSULATE,
+                               .action = ACTION_ENCAPSULATE, .flag = CKF_ENCAPSULATE,
+                               .right = CKA_ENCAPSULATE, .right_name = "CKA_ENCAPSULATE",
+                               .cls = CKO_PUBLIC_KEY},
+    [OPERATION_DECAPSULATE] = {.name = "decapsulate keys", .does = OPERATION_DECAPSULATE,
+                               .action = ACTION_DECAPSULATE, .flag = CKF_DECAPSULATE,
+                               .right = CKA_DECAPSULATE, .right_name = "CKA_DECAPSULATE",
+                               .cls = CKO_PRIVATE_KEY, .after_expiry = true},
 };
 /* clang-format on */
 

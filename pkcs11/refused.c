@@ -28,7 +28,6 @@ static CK_RV refuse(const char *function, const char *why)
 
 #define WHY_STATE                                                                                  \
     "an operation's state is in OpenSSL or in an HSM and cannot be taken out of either"
-#define WHY_KEM   "ML-KEM is not among the mechanisms of this version"
 #define WHY_ASYNC "no function goes on after it has returned: asynchronous sessions are not offered"
 #define WHY_RECOVER                                                                                \
     "signatures with recovery exist only in RSA without a hash, which is no longer sound"
@@ -56,18 +55,6 @@ REFUSE(C_VerifyRecover,
        (UNUSED CK_SESSION_HANDLE session, UNUSED CK_BYTE_PTR signature,
         UNUSED CK_ULONG signature_len, UNUSED CK_BYTE_PTR data, UNUSED CK_ULONG_PTR data_len),
        WHY_RECOVER)
-REFUSE(C_EncapsulateKey,
-       (UNUSED CK_SESSION_HANDLE session, UNUSED CK_MECHANISM_PTR mechanism,
-        UNUSED CK_OBJECT_HANDLE public_key, UNUSED CK_ATTRIBUTE_PTR template, UNUSED CK_ULONG count,
-        UNUSED CK_BYTE_PTR ciphertext, UNUSED CK_ULONG_PTR ciphertext_len,
-        UNUSED CK_OBJECT_HANDLE_PTR key),
-       WHY_KEM)
-REFUSE(C_DecapsulateKey,
-       (UNUSED CK_SESSION_HANDLE session, UNUSED CK_MECHANISM_PTR mechanism,
-        UNUSED CK_OBJECT_HANDLE private_key, UNUSED CK_ATTRIBUTE_PTR template,
-        UNUSED CK_ULONG count, UNUSED CK_BYTE_PTR ciphertext, UNUSED CK_ULONG ciphertext_len,
-        UNUSED CK_OBJECT_HANDLE_PTR key),
-       WHY_KEM)
 REFUSE(C_AsyncComplete,
        (UNUSED CK_SESSION_HANDLE session, UNUSED CK_UTF8CHAR_PTR function,
         UNUSED CK_ASYNC_DATA_PTR result),

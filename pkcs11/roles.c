@@ -21,6 +21,9 @@ static const struct exclusion exclusions[] = {
     {KINDS_SECRET,  CKA_EXTRACTABLE, CKA_UNWRAP, false, "what it unwraps, a copy of it that was brought in to decrypt gives out"},
     {KINDS_PUBLIC,  CKA_ENCRYPT, CKA_WRAP,   true,  NULL},
     {KINDS_PRIVATE, CKA_DECRYPT, CKA_UNWRAP, true,  NULL},
+    {KIND_RSA_PUBLIC,  CKA_ENCRYPT, CKA_ENCAPSULATE, true, NULL},
+    {KIND_RSA_PRIVATE, CKA_DECRYPT, CKA_DECAPSULATE, true, NULL},
+    {KIND_RSA_PRIVATE, CKA_EXTRACTABLE, CKA_DECAPSULATE, false, "what it decapsulates, a copy of it that was brought in to decrypt gives out"},
     {KINDS_PRIVATE, CKA_EXTRACTABLE, CKA_UNWRAP, false, "what it unwraps, a copy of it that was brought in to decrypt gives out"},
     {KINDS_PRIVATE, CKA_ALWAYS_AUTHENTICATE, CKA_UNWRAP, false, "unwrapping has no login of its own"},
     {KINDS_PRIVATE, CKA_ALWAYS_AUTHENTICATE, CKA_DERIVE, false, "deriving has no login of its own"},
@@ -73,5 +76,13 @@ CK_RV role_settle(enum object_kind kind, struct attrs *attrs)
 
 CK_RV role_settle_pair(struct attrs *public, const struct attrs *private)
 {
-    return attrs_true(private, CKA_DECRYPT) ? attrs_set_bool(public, CKA_WRAP, false) : CKR_OK;
+    static const CK_ATTRIBUTE_TYPE makes_keys[] = {CKA_WRAP, CKA_ENCAPSULATE};
+    CK_RV rv = CKR_OK;
+
+    if (!attrs_true(private, CKA_DECRYPT))
+        return CKR_OK;
+    for (size_t i = 0; i < COUNT(makes_keys) && rv == CKR_OK; i++)
+        if (attrs_get(public, makes_keys[i]) != NULL)
+            rv = attrs_set_bool(public, makes_keys[i], false);
+    return rv;
 }

@@ -17,8 +17,8 @@ bool role_excluded(enum object_kind kind, const struct attrs *attrs, CK_ATTRIBUT
  * libp11 and NSS ask everything by habit, keeps the use on data and loses that on keys.
  */
 MUST_CHECK CK_RV role_settle(enum object_kind kind, struct attrs *attrs);
-/* The same over both halves of a pair: the public one does not wrap what the private one could
- * decrypt. */
+/* The same over both halves of a pair: the public one neither wraps nor encapsulates what the
+ * private one could decrypt. */
 MUST_CHECK CK_RV role_settle_pair(struct attrs *public, const struct attrs *private);
 
 #endif

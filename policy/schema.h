@@ -19,6 +19,8 @@ enum action {
     ACTION_WRAP_KEY,
     ACTION_UNWRAP_KEY,
     ACTION_DERIVE,
+    ACTION_ENCAPSULATE,
+    ACTION_DECAPSULATE,
     ACTION_RELEASE,
     ACTION_DIGEST, /* of data, or of a secret key's value */
     ACTION_RANDOM,
@@ -62,7 +64,8 @@ enum action {
  * Action groups (the usual vault roles and their parts), as Action::"<name>" in policies:
  *   dataPlane            everything under "data plane" and "sessions"
  *   controlPlane         everything under "control plane"
- *   keyUse               sign verify encrypt decrypt wrapKey unwrapKey derive digest random
+ *   keyUse               sign verify encrypt decrypt wrapKey unwrapKey derive encapsulate
+ *                        decapsulate digest random
  *   keyManagement        list get create import update rotate delete recover backup restore
  *   administrator        controlPlane + keyManagement + purge
  *   cryptoOfficer        keyManagement + keyUse + login changePin

@@ -106,10 +106,12 @@ static void make_party(struct party *p)
                       sizeof(p->point));
 }
 
+/* theirs NULL: with nobody. */
 static CK_RV agree(const struct party *mine, struct party *theirs, CK_OBJECT_HANDLE *ret)
 {
-    CK_ECDH1_DERIVE_PARAMS p = {
-        .kdf = CKD_NULL, .ulPublicDataLen = 65, .pPublicData = theirs->point + 2};
+    CK_ECDH1_DERIVE_PARAMS p = {.kdf = CKD_NULL,
+                                .ulPublicDataLen = theirs != NULL ? 65 : 0,
+                                .pPublicData = theirs != NULL ? theirs->point + 2 : NULL};
     CK_MECHANISM m = {CKM_ECDH1_DERIVE, &p, sizeof(p)};
 
     return p11->C_DeriveKey(session, &m, mine->private,
@@ -138,6 +140,7 @@ START_TEST(two_parties_agree_on_one_key_and_a_point_off_the_curve_on_none)
     assert_ok(p11->C_DecryptInit(session, &ecb, ba));
     assert_ok(p11->C_Decrypt(session, cipher, 16, back, &len));
     ck_assert_mem_eq(block, back, 16);
+    assert_rv(CKR_MECHANISM_PARAM_INVALID, agree(&a, NULL, &ab));
     ck_assert(token_bool(session, ab, CKA_SENSITIVE));
     ck_assert(token_bool(session, ab, CKA_ALWAYS_SENSITIVE));
     ck_assert(token_bool(session, ab, CKA_NEVER_EXTRACTABLE));

@@ -400,7 +400,8 @@ START_TEST(rsa_aes_wrap_takes_an_aes_size_and_a_good_oaep_inside)
 }
 END_TEST
 
-START_TEST(ecdh_takes_a_point_and_a_kdf_it_knows)
+/* No point is the form of C_EncapsulateKey; derivation wants one. */
+START_TEST(ecdh_takes_a_point_or_none_and_a_kdf_it_knows)
 {
     const CK_ECDH1_DERIVE_PARAMS good = {
         .kdf = CKD_NULL, .pPublicData = text, .ulPublicDataLen = 65};
@@ -415,7 +416,12 @@ START_TEST(ecdh_takes_a_point_and_a_kdf_it_knows)
     p.kdf = CKD_CPDIVERSIFY_KDF;
     assert_refused(CKM_ECDH1_DERIVE, p);
     p = good;
+    p.pPublicData = NULL;
+    assert_refused(CKM_ECDH1_DERIVE, p);
     p.ulPublicDataLen = 0;
+    assert_taken(CKM_ECDH1_DERIVE, p);
+    p.pPublicData = text;
+    p.ulPublicDataLen = 1025;
     assert_refused(CKM_ECDH1_DERIVE, p);
 }
 END_TEST
@@ -632,7 +638,7 @@ int main(void)
         CASE(a_cut_mac_has_four_bytes_to_its_full_length),
         CASE(signature_contexts_have_at_most_255_bytes),
         CASE(rsa_aes_wrap_takes_an_aes_size_and_a_good_oaep_inside),
-        CASE(ecdh_takes_a_point_and_a_kdf_it_knows),
+        CASE(ecdh_takes_a_point_or_none_and_a_kdf_it_knows),
         CASE(hkdf_extracts_or_expands_with_the_salt_it_names),
         CASE(sp800_108_takes_parts_of_known_types_and_their_lengths),
         CASE(sp800_108_has_no_counter_form_outside_counter_mode),

@@ -43,6 +43,9 @@ static const struct pair pairs[] = {
     {KIND_RSA_PRIVATE, CKA_ALWAYS_AUTHENTICATE, CKA_UNWRAP, CKR_TEMPLATE_INCONSISTENT},
     {KIND_KEM_PRIVATE, CKA_ALWAYS_AUTHENTICATE, CKA_DECAPSULATE, CKR_TEMPLATE_INCONSISTENT},
     {KIND_RSA_PRIVATE, CKA_ALWAYS_AUTHENTICATE, CKA_DECRYPT, CKR_OK},
+    {KIND_RSA_PRIVATE, CKA_EXTRACTABLE, CKA_DECAPSULATE, CKR_TEMPLATE_INCONSISTENT},
+    {KIND_KEM_PRIVATE, CKA_EXTRACTABLE, CKA_DECAPSULATE, CKR_OK},
+    {KIND_EC_PRIVATE, CKA_DERIVE, CKA_DECAPSULATE, CKR_OK},
     {KIND_AES, CKA_WRAP, CKA_UNWRAP, CKR_OK},
     {KIND_AES, CKA_ENCRYPT, CKA_DECRYPT, CKR_OK},
     {KIND_AES, CKA_WRAP, CKA_ENCRYPT, CKR_OK},
@@ -120,18 +123,21 @@ START_TEST(half_of_a_pair_keeps_the_use_on_data)
 }
 END_TEST
 
-START_TEST(public_half_does_not_wrap_what_the_private_one_decrypts)
+START_TEST(public_half_makes_no_keys_that_the_private_one_decrypts)
 {
     struct attrs public = ATTRS_INIT;
     struct attrs private = ATTRS_INIT;
 
     assert_ok(attrs_set_bool(&public, CKA_WRAP, true));
+    assert_ok(attrs_set_bool(&public, CKA_ENCAPSULATE, true));
     assert_ok(attrs_set_bool(&private, CKA_UNWRAP, true));
     assert_ok(role_settle_pair(&public, &private));
     ck_assert(attrs_true(&public, CKA_WRAP));
+    ck_assert(attrs_true(&public, CKA_ENCAPSULATE));
     assert_ok(attrs_set_bool(&private, CKA_DECRYPT, true));
     assert_ok(role_settle_pair(&public, &private));
     ck_assert(!attrs_true(&public, CKA_WRAP));
+    ck_assert(!attrs_true(&public, CKA_ENCAPSULATE));
     attrs_release(&public);
     attrs_release(&private);
 }
@@ -145,7 +151,7 @@ int main(void)
         CASE(default_yields_to_what_is_named),
         CASE(key_that_asks_for_a_login_each_time_does_not_agree_by_silence),
         CASE(half_of_a_pair_keeps_the_use_on_data),
-        CASE(public_half_does_not_wrap_what_the_private_one_decrypts),
+        CASE(public_half_makes_no_keys_that_the_private_one_decrypts),
     };
 
     return suite_run("pkcs11/roles", cases, COUNT(cases));

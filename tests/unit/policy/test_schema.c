@@ -11,7 +11,8 @@
 
 /* ---- the tables ---- */
 
-#define USE    "sign verify encrypt decrypt wrapKey unwrapKey derive digest random"
+#define USE                                                                                        \
+    "sign verify encrypt decrypt wrapKey unwrapKey derive encapsulate decapsulate digest random"
 #define MANAGE "list get create import update rotate delete recover backup restore"
 #define CONTROL                                                                                    \
     "createVault listVault updateVault deleteVault initToken addUser listUser setPin unlockUser "  \

@@ -1,0 +1,64 @@
+/* Decapsulation in software: see software_int.h. The other side is local_encapsulate.c; RSA is
+ * unwrapping, which hsm.c sees to. */
+#include "hsm/software_int.h"
+
+#include <string.h>
+
+static CK_RV fail_ciphertext(void)
+{
+    return fail(CKR_WRAPPED_KEY_INVALID, "the ciphertext was not made for this key");
+}
+
+/* ---- ECDH1 ---- */
+
+static CK_RV run_ecdh(const struct hsm_ready *ready, const CK_MECHANISM *mechanism,
+                      struct bytes ciphertext, size_t len, struct secret **ret)
+{
+    const CK_ECDH1_DERIVE_PARAMS *params = mechanism->pParameter;
+    SCOPED(EVP_PKEY_free_p) EVP_PKEY *peer = NULL;
+    CK_RV rv;
+
+    if (params->ulPublicDataLen > 0)
+        return fail(CKR_MECHANISM_PARAM_INVALID,
+                    "pPublicData is NULL here: the other public value is the ciphertext");
+    rv = software_load_peer(ready, ciphertext, &peer);
+    if (rv == CKR_OK)
+        rv = software_exchange(ready, peer, params, len, ret);
+    return rv == CKR_MECHANISM_PARAM_INVALID ? fail_ciphertext() : rv;
+}
+
+/* ---- all ---- */
+
+static const struct kem_row {
+    CK_MECHANISM_TYPE mechanism;
+    CK_RV(*run)
+    (const struct hsm_ready *ready, const CK_MECHANISM *mechanism, struct bytes ciphertext,
+     size_t len, struct secret **ret);
+} rows[] = {
+    {CKM_ECDH1_DERIVE, run_ecdh},
+    {CKM_ECDH1_COFACTOR_DERIVE, run_ecdh},
+};
+
+static const struct kem_row *row_of(CK_MECHANISM_TYPE mechanism)
+{
+    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++)
+        if (rows[i].mechanism == mechanism)
+            return &rows[i];
+    return NULL;
+}
+
+bool software_decapsulates(CK_MECHANISM_TYPE mechanism)
+{
+    return row_of(mechanism) != NULL;
+}
+
+CK_RV software_decapsulate(const struct hsm_ready *ready, const CK_MECHANISM *mechanism,
+                           struct bytes ciphertext, size_t len, struct secret **ret_secret)
+{
+    const struct kem_row *row = row_of(mechanism->mechanism);
+
+    if (row == NULL)
+        return fail(CKR_MECHANISM_INVALID, "mechanism 0x%lx decapsulates nothing in software",
+                    mechanism->mechanism);
+    return row->run(ready, mechanism, ciphertext, len, ret_secret);
+}
