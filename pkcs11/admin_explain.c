@@ -1,6 +1,7 @@
 /* policy.explain: one request, its answer, and the policies that made it. Only readPolicy is
  * needed, so objects that the caller may not see are not found by it. */
 #include "pkcs11/admin_int.h"
+#include "policy/extension.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -55,6 +56,19 @@ static CK_RV read_action(const json_t *request, enum action *ret)
     return fail(CKR_ARGUMENTS_BAD, "there is no action \"%.64s\": see keyward policy roles", text);
 }
 
+/* {"__extn": {"fn": "ip", "arg": "10.0.0.1"}}, as Cedar's JSON has it. */
+static bool read_extension(const json_t *json, struct policy_value *ret)
+{
+    const json_t *call = json_object_get(json, "__extn");
+    const char *function = json_string_value(json_object_get(call, "fn"));
+    const char *argument = json_string_value(json_object_get(call, "arg"));
+    const struct extension *extension =
+        function != NULL ? extension_find(bytes_from_str(function)) : NULL;
+
+    return extension != NULL && argument != NULL &&
+           extension_read(extension->kind, bytes_from_str(argument), ret);
+}
+
 static CK_RV read_value(const char *name, const json_t *json, struct policy_value *ret)
 {
     if (json_is_string(json))
@@ -65,10 +79,10 @@ static CK_RV read_value(const char *name, const json_t *json, struct policy_valu
         *ret = (struct policy_value){.kind = POLICY_LONG, .u.number = json_integer_value(json)};
     else if (json_is_boolean(json))
         *ret = (struct policy_value){.kind = POLICY_BOOL, .u.boolean = json_is_true(json)};
-    else
+    else if (!read_extension(json, ret))
         return fail(CKR_ARGUMENTS_BAD,
-                    "request: context member \"%.64s\" must be a text, a whole number or true or "
-                    "false",
+                    "request: context member \"%.64s\" must be a text, a whole number, true or "
+                    "false, or an __extn with fn (ip, datetime, duration) and arg",
                     name);
     return CKR_OK;
 }

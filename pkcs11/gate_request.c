@@ -25,6 +25,11 @@ static struct policy_value value_long(int64_t n)
     return (struct policy_value){.kind = POLICY_LONG, .u.number = n};
 }
 
+static struct policy_value value_time(int64_t milliseconds)
+{
+    return (struct policy_value){.kind = POLICY_DATETIME, .u.number = milliseconds};
+}
+
 static struct policy_value value_bool(bool b)
 {
     return (struct policy_value){.kind = POLICY_BOOL, .u.boolean = b};
@@ -214,7 +219,7 @@ static bool salt_of(const struct mech *row, const CK_MECHANISM *mechanism, int64
 }
 
 /* Of the fields below, those whose value changes by itself. */
-static const char *const fleeting[] = {"now"};
+static const char *const fleeting[] = {"now", "time"};
 
 bool question_lasts(const struct rules *rules)
 {
@@ -230,7 +235,7 @@ static void set_context(struct question *q, const CK_MECHANISM *mechanism, bool 
     const struct run *run = q->run;
     const struct mech *row = mechanism != NULL ? mech_find(mechanism->mechanism) : NULL;
     CK_MECHANISM_TYPE hash = mechanism != NULL ? hash_of(row, mechanism) : KW_NO_MECHANISM;
-    int64_t now = clock_realtime(engine_clock(run->app->engine)) / 1000000000;
+    int64_t now = clock_realtime(engine_clock(run->app->engine)) / 1000000;
     struct policy_field *f = q->context;
     int64_t salt;
 
@@ -241,11 +246,12 @@ static void set_context(struct question *q, const CK_MECHANISM *mechanism, bool 
     if (mechanism != NULL)
         *f++ =
             FIELD("mechanism", value_text(name_of_mechanism(mechanism->mechanism, q->mechanism)));
-    *f++ = FIELD("now", value_long(now));
+    *f++ = FIELD("now", value_long(now / 1000));
     *f++ = FIELD("readWrite",
                  value_bool(run->session == NULL || (run->session->flags & CKF_RW_SESSION) != 0));
     if (mechanism != NULL && salt_of(row, mechanism, &salt))
         *f++ = FIELD("saltLength", value_long(salt));
+    *f++ = FIELD("time", value_time(now));
     if (run->has_vault)
         *f++ = FIELD("vault", value_text(run->vault.name));
     *f++ = FIELD("via", value_text(run->verb != NULL ? "admin" : "pkcs11"));

@@ -6,54 +6,33 @@
  * A type that is already wrong becomes ANY, so that one mistake is one message.
  */
 #include "policy/check_int.h"
-#include "policy/nearest.h"
-
-#include <string.h>
-
-enum kind {
-    KIND_ANY,
-    KIND_BOOL,
-    KIND_LONG,
-    KIND_STRING,
-    KIND_ENTITY,
-    KIND_SET,
-    KIND_RECORD,
-};
-
-enum record {
-    RECORD_FREE,    /* of a literal: its fields are not looked into */
-    RECORD_CONTEXT, /* the request's */
-    RECORD_TAGS,    /* open: any name, a string, after `has` */
-};
-
-struct type {
-    enum kind kind;
-    enum record record; /* KIND_RECORD */
-    uint32_t entities;  /* KIND_ENTITY, or a set of them: bits of enum schema_type */
-    enum kind item;     /* KIND_SET */
-};
 
 static const struct type any = {.kind = KIND_ANY};
 static const struct type boolean = {.kind = KIND_BOOL};
 
-static const char *const kind_names[] = {
-    [KIND_ANY] = "value",     [KIND_BOOL] = "Bool",     [KIND_LONG] = "Long",
-    [KIND_STRING] = "String", [KIND_ENTITY] = "entity", [KIND_SET] = "Set",
-    [KIND_RECORD] = "Record",
+const char *const check_kind_names[] = {
+    [KIND_ANY] = "value",         [KIND_BOOL] = "Bool",     [KIND_LONG] = "Long",
+    [KIND_STRING] = "String",     [KIND_ENTITY] = "entity", [KIND_SET] = "Set",
+    [KIND_RECORD] = "Record",     [KIND_IP] = "ipaddr",     [KIND_DATETIME] = "datetime",
+    [KIND_DURATION] = "duration",
 };
 
-static const enum kind kind_of_value[] = {
-    [POLICY_BOOL] = KIND_BOOL,     [POLICY_LONG] = KIND_LONG, [POLICY_STRING] = KIND_STRING,
-    [POLICY_ENTITY] = KIND_ENTITY, [POLICY_SET] = KIND_SET,   [POLICY_RECORD] = KIND_RECORD,
+const enum kind check_kind_of_value[] = {
+    [POLICY_BOOL] = KIND_BOOL,
+    [POLICY_LONG] = KIND_LONG,
+    [POLICY_STRING] = KIND_STRING,
+    [POLICY_ENTITY] = KIND_ENTITY,
+    [POLICY_SET] = KIND_SET,
+    [POLICY_RECORD] = KIND_RECORD,
+    [POLICY_IP] = KIND_IP,
+    [POLICY_DATETIME] = KIND_DATETIME,
+    [POLICY_DURATION] = KIND_DURATION,
 };
-
-/* facts: in, what holds before; out, what holds when the expression is true. */
-typedef struct type (*check_fn)(struct checker *c, const struct node *node, struct facts *facts);
 
 static struct type check(struct checker *c, uint32_t index, struct facts *facts);
 
 /* An operand whose truth proves nothing for the whole. */
-static struct type check_alone(struct checker *c, uint32_t index, const struct facts *facts)
+struct type check_alone(struct checker *c, uint32_t index, const struct facts *facts)
 {
     struct facts own = *facts;
 
@@ -65,56 +44,14 @@ static const struct node *node_at(const struct checker *c, uint32_t index)
     return &c->policy->nodes[index];
 }
 
-static void expect(struct checker *c, uint32_t index, struct type type, enum kind wanted,
-                   const char *who)
+void check_expect(struct checker *c, uint32_t index, struct type type, enum kind wanted,
+                  const char *who)
 {
     const struct node *node = node_at(c, index);
 
     if (type.kind != KIND_ANY && type.kind != wanted)
         check_fault(c, node->line, node->column, "%s takes a %s, this is a %s", who,
-                    kind_names[wanted], kind_names[type.kind]);
-}
-
-/* ---- places: has guards speak of the same place again ---- */
-
-static bool same_place(const struct checker *c, uint32_t a, uint32_t b)
-{
-    const struct node *x = node_at(c, a);
-    const struct node *y = node_at(c, b);
-
-    if (x->op != y->op || x->a != y->a) {
-        return x->op == OP_GET && y->op == OP_GET && x->b == y->b && same_place(c, x->a, y->a);
-    }
-    return x->op == OP_VARIABLE || x->op == OP_UID || (x->op == OP_GET && x->b == y->b);
-}
-
-/* True when guard's first `names` names lead from its object to the place. */
-static bool leads_to(const struct checker *c, const struct node *guard, uint32_t names,
-                     uint32_t place)
-{
-    while (names > 0) {
-        const struct node *node = node_at(c, place);
-
-        names--;
-        if (node->op != OP_GET || node->b != c->policy->lists[guard->a + names])
-            return false;
-        place = node->a;
-    }
-    return same_place(c, place, guard->c);
-}
-
-static bool is_guarded(const struct checker *c, const struct facts *facts, uint32_t object,
-                       uint32_t name)
-{
-    for (unsigned g = 0; g < facts->guard_count; g++) {
-        const struct node *guard = node_at(c, facts->guards[g]);
-
-        for (uint32_t i = 0; i < guard->b; i++) {
-            if (c->policy->lists[guard->a + i] == name && leads_to(c, guard, i, object))
-                return true;
-        }
-    }
-    return false;
+                    check_kind_names[wanted], check_kind_names[type.kind]);
 }
 
 /* ---- leaves ---- */
@@ -122,7 +59,7 @@ static bool is_guarded(const struct checker *c, const struct facts *facts, uint3
 static struct type type_of_value(struct checker *c, const struct node *node,
                                  const struct policy_value *value)
 {
-    struct type type = {.kind = kind_of_value[value->kind]};
+    struct type type = {.kind = check_kind_of_value[value->kind]};
 
     if (value->kind == POLICY_ENTITY) {
         type.entities = check_uid(c, node->line, node->column, &value->u.uid);
@@ -186,7 +123,7 @@ static struct type check_and(struct checker *c, const struct node *node, struct 
     for (uint32_t i = 0; i < node->b; i++) {
         uint32_t operand = c->policy->lists[node->a + i];
 
-        expect(c, operand, check(c, operand, facts), KIND_BOOL, "`&&`");
+        check_expect(c, operand, check(c, operand, facts), KIND_BOOL, "`&&`");
     }
     return boolean;
 }
@@ -207,7 +144,7 @@ static struct type check_or(struct checker *c, const struct node *node, struct f
         uint32_t operand = c->policy->lists[node->a + i];
         struct facts own = before;
 
-        expect(c, operand, check(c, operand, &own), KIND_BOOL, "`||`");
+        check_expect(c, operand, check(c, operand, &own), KIND_BOOL, "`||`");
         if (i == 0)
             *facts = own;
         join(facts, &own, before.guard_count);
@@ -219,8 +156,8 @@ static struct type check_not(struct checker *c, const struct node *node, struct 
 {
     bool negative = node->op == OP_NEGATE;
 
-    expect(c, node->a, check_alone(c, node->a, facts), negative ? KIND_LONG : KIND_BOOL,
-           negative ? "`-`" : "`!` or `unless`");
+    check_expect(c, node->a, check_alone(c, node->a, facts), negative ? KIND_LONG : KIND_BOOL,
+                 negative ? "`-`" : "`!` or `unless`");
     return (struct type){.kind = negative ? KIND_LONG : KIND_BOOL};
 }
 
@@ -231,7 +168,7 @@ static struct type check_if(struct checker *c, const struct node *node, struct f
     struct type yes;
     struct type no;
 
-    expect(c, node->a, check(c, node->a, &then), KIND_BOOL, "`if`");
+    check_expect(c, node->a, check(c, node->a, &then), KIND_BOOL, "`if`");
     yes = check(c, node->b, &then);
     no = check(c, node->c, facts);
     join(facts, &then, guard_count);
@@ -240,7 +177,7 @@ static struct type check_if(struct checker *c, const struct node *node, struct f
     if (yes.kind != no.kind) {
         check_fault(c, node->line, node->column,
                     "`then` gives a %s and `else` a %s: both must be of one type",
-                    kind_names[yes.kind], kind_names[no.kind]);
+                    check_kind_names[yes.kind], check_kind_names[no.kind]);
         return any;
     }
     yes.entities |= no.entities;
@@ -260,8 +197,8 @@ static void check_comparable(struct checker *c, const struct node *node, struct 
         return;
     if (a.kind != b.kind)
         check_fault(c, node->line, node->column,
-                    "this compares a %s with a %s, which are never equal", kind_names[a.kind],
-                    kind_names[b.kind]);
+                    "this compares a %s with a %s, which are never equal", check_kind_names[a.kind],
+                    check_kind_names[b.kind]);
     else if (a.kind == KIND_ENTITY && (a.entities & b.entities) == 0)
         check_fault(c, node->line, node->column,
                     "this compares a %s with a %s, which are never equal",
@@ -279,14 +216,20 @@ static struct type check_equal(struct checker *c, const struct node *node, struc
 
 static struct type check_order(struct checker *c, const struct node *node, struct facts *facts)
 {
-    expect(c, node->a, check_alone(c, node->a, facts), KIND_LONG, "an order comparison");
-    expect(c, node->b, check_alone(c, node->b, facts), KIND_LONG, "an order comparison");
+    struct type a = check_alone(c, node->a, facts);
+    struct type b = check_alone(c, node->b, facts);
+    bool ordered = a.kind == KIND_DATETIME || a.kind == KIND_DURATION;
+
+    if (!ordered)
+        check_expect(c, node->a, a, KIND_LONG, "an order comparison");
+    if (a.kind != KIND_ANY)
+        check_expect(c, node->b, b, ordered ? a.kind : KIND_LONG, "an order comparison");
     return boolean;
 }
 
 static struct type check_like(struct checker *c, const struct node *node, struct facts *facts)
 {
-    expect(c, node->a, check_alone(c, node->a, facts), KIND_STRING, "`like`");
+    check_expect(c, node->a, check_alone(c, node->a, facts), KIND_STRING, "`like`");
     return boolean;
 }
 
@@ -299,12 +242,12 @@ static void expect_entities(struct checker *c, uint32_t index, struct type type)
     if (type.kind != KIND_ENTITY && type.kind != KIND_ANY)
         check_fault(c, node->line, node->column,
                     "`in` takes an entity or a set of entities, this is a %s%s",
-                    kind_names[type.kind], type.kind == KIND_SET ? " of something else" : "");
+                    check_kind_names[type.kind], type.kind == KIND_SET ? " of something else" : "");
 }
 
 static struct type check_in(struct checker *c, const struct node *node, struct facts *facts)
 {
-    expect(c, node->a, check_alone(c, node->a, facts), KIND_ENTITY, "`in`");
+    check_expect(c, node->a, check_alone(c, node->a, facts), KIND_ENTITY, "`in`");
     expect_entities(c, node->b, check_alone(c, node->b, facts));
     return boolean;
 }
@@ -316,7 +259,7 @@ static struct type check_is(struct checker *c, const struct node *node, struct f
     const struct node *object = node_at(c, node->a);
     char names[CHECK_NAMES_MAX];
 
-    expect(c, node->a, type, KIND_ENTITY, "`is`");
+    check_expect(c, node->a, type, KIND_ENTITY, "`is`");
     if (node->op == OP_IS_IN)
         expect_entities(c, node->c, check_alone(c, node->c, facts));
     if (bit == 0 || type.kind != KIND_ENTITY)
@@ -329,108 +272,6 @@ static struct type check_is(struct checker *c, const struct node *node, struct f
     return boolean;
 }
 
-/* ---- attributes ---- */
-
-static bool belongs_to(const struct schema_attribute *row, struct type type)
-{
-    if (type.kind == KIND_ENTITY)
-        return (row->owners & type.entities) != 0;
-    return type.kind == KIND_RECORD && type.record == RECORD_CONTEXT && row->owners == 0;
-}
-
-static void fault_no_attribute(struct checker *c, const struct node *node, struct type type,
-                               struct bytes name)
-{
-    struct nearest nearest = nearest_start(name);
-    char names[CHECK_NAMES_MAX] = "the context";
-    int len = name.len < 60 ? (int)name.len : 60;
-
-    if (type.kind == KIND_ENTITY)
-        (void)check_type_names(type.entities, names);
-    for (size_t i = 0; schema_attribute_at(i) != NULL; i++) {
-        if (belongs_to(schema_attribute_at(i), type))
-            nearest_offer(&nearest, schema_attribute_at(i)->name);
-    }
-    if (nearest.best != NULL)
-        check_fault(c, node->line, node->column, "%s has no attribute `%.*s`: did you mean `%s`?",
-                    names, len, (const char *)name.data, nearest.best);
-    else
-        check_fault(c, node->line, node->column, "%s has no attribute `%.*s`", names, len,
-                    (const char *)name.data);
-}
-
-static const struct schema_attribute *find_attribute(struct type type, struct bytes name)
-{
-    for (size_t i = 0; schema_attribute_at(i) != NULL; i++) {
-        if (belongs_to(schema_attribute_at(i), type) &&
-            bytes_equal_str(name, schema_attribute_at(i)->name))
-            return schema_attribute_at(i);
-    }
-    return NULL;
-}
-
-/* The attribute's type, and whether it may be missing. Says so, and answers ANY, when there is none
- * of that name. */
-static struct type attribute_type(struct checker *c, const struct node *node, struct type object,
-                                  struct bytes name, bool *ret_may_miss)
-{
-    const struct schema_attribute *row;
-    struct type type = any;
-
-    *ret_may_miss = false;
-    if (object.kind == KIND_RECORD && object.record == RECORD_TAGS) {
-        *ret_may_miss = true;
-        return (struct type){.kind = KIND_STRING};
-    }
-    if (object.kind == KIND_ANY || (object.kind == KIND_RECORD && object.record == RECORD_FREE))
-        return any;
-    if (object.kind != KIND_ENTITY && object.kind != KIND_RECORD) {
-        check_fault(c, node->line, node->column, "a %s has no attributes", kind_names[object.kind]);
-        return any;
-    }
-    row = find_attribute(object, name);
-    if (row == NULL) {
-        fault_no_attribute(c, node, object, name);
-        return any;
-    }
-    *ret_may_miss =
-        row->optional || (object.kind == KIND_ENTITY && (object.entities & ~row->owners) != 0);
-    type.kind = kind_of_value[row->kind];
-    type.record = row->kind == POLICY_RECORD ? RECORD_TAGS : RECORD_FREE;
-    return type;
-}
-
-static struct type check_get(struct checker *c, const struct node *node, struct facts *facts)
-{
-    struct type object = check_alone(c, node->a, facts);
-    struct bytes name = policy_string(c->policy, node->b);
-    int len = name.len < 60 ? (int)name.len : 60;
-    bool may_miss;
-    struct type type = attribute_type(c, node, object, name, &may_miss);
-
-    if (may_miss && !is_guarded(c, facts, node->a, node->b))
-        check_fault(c, node->line, node->column,
-                    "`%.*s` may be missing here: ask `has %.*s &&` first%s", len,
-                    (const char *)name.data, len, (const char *)name.data,
-                    object.kind == KIND_ENTITY ? ", or `resource is Key &&`" : "");
-    return type;
-}
-
-static struct type check_has(struct checker *c, const struct node *node, struct facts *facts)
-{
-    struct type object = check_alone(c, node->c, facts);
-
-    for (uint32_t i = 0; i < node->b && object.kind != KIND_ANY; i++) {
-        struct bytes name = policy_string(c->policy, c->policy->lists[node->a + i]);
-        bool may_miss;
-
-        object = attribute_type(c, node, object, name, &may_miss);
-    }
-    if (facts->guard_count < GUARDS_MAX)
-        facts->guards[facts->guard_count++] = (uint32_t)(node - c->policy->nodes);
-    return boolean;
-}
-
 /* ---- sets and records ---- */
 
 static struct type check_contains(struct checker *c, const struct node *node, struct facts *facts)
@@ -438,11 +279,11 @@ static struct type check_contains(struct checker *c, const struct node *node, st
     struct type set = check_alone(c, node->a, facts);
     struct type item = check_alone(c, node->b, facts);
 
-    expect(c, node->a, set, KIND_SET, "contains()");
+    check_expect(c, node->a, set, KIND_SET, "contains()");
     if (set.kind == KIND_SET && set.item != KIND_ANY && item.kind != KIND_ANY &&
         set.item != item.kind)
         check_fault(c, node->line, node->column, "a set of %s never contains a %s",
-                    kind_names[set.item], kind_names[item.kind]);
+                    check_kind_names[set.item], check_kind_names[item.kind]);
     return boolean;
 }
 
@@ -451,14 +292,14 @@ static struct type check_contains_some(struct checker *c, const struct node *nod
 {
     const char *who = node->op == OP_CONTAINS_ALL ? "containsAll()" : "containsAny()";
 
-    expect(c, node->a, check_alone(c, node->a, facts), KIND_SET, who);
-    expect(c, node->b, check_alone(c, node->b, facts), KIND_SET, who);
+    check_expect(c, node->a, check_alone(c, node->a, facts), KIND_SET, who);
+    check_expect(c, node->b, check_alone(c, node->b, facts), KIND_SET, who);
     return boolean;
 }
 
 static struct type check_is_empty(struct checker *c, const struct node *node, struct facts *facts)
 {
-    expect(c, node->a, check_alone(c, node->a, facts), KIND_SET, "isEmpty()");
+    check_expect(c, node->a, check_alone(c, node->a, facts), KIND_SET, "isEmpty()");
     return boolean;
 }
 
@@ -514,6 +355,23 @@ static const check_fn checks[OP_COUNT] = {
     [OP_IS_EMPTY] = check_is_empty,
     [OP_SET] = check_set,
     [OP_RECORD] = check_record,
+    [OP_IP] = check_extension,
+    [OP_DATETIME] = check_extension,
+    [OP_DURATION] = check_extension,
+    [OP_IS_IPV4] = check_extension,
+    [OP_IS_IPV6] = check_extension,
+    [OP_IS_LOOPBACK] = check_extension,
+    [OP_IS_MULTICAST] = check_extension,
+    [OP_IN_RANGE] = check_extension,
+    [OP_OFFSET] = check_extension,
+    [OP_DURATION_SINCE] = check_extension,
+    [OP_TO_DATE] = check_extension,
+    [OP_TO_TIME] = check_extension,
+    [OP_TO_MILLISECONDS] = check_extension,
+    [OP_TO_SECONDS] = check_extension,
+    [OP_TO_MINUTES] = check_extension,
+    [OP_TO_HOURS] = check_extension,
+    [OP_TO_DAYS] = check_extension,
 };
 
 static struct type check(struct checker *c, uint32_t index, struct facts *facts)
@@ -525,5 +383,5 @@ static struct type check(struct checker *c, uint32_t index, struct facts *facts)
 
 void check_condition(struct checker *c, uint32_t node, struct facts *facts)
 {
-    expect(c, node, check(c, node, facts), KIND_BOOL, "a condition");
+    check_expect(c, node, check(c, node, facts), KIND_BOOL, "a condition");
 }

@@ -1,5 +1,5 @@
-/* What check.c (scopes, names, the list of errors) and check_expr.c (types of expressions) share.
- */
+/* What check.c (scopes, names, the list of errors) and check_expr.c, check_attr.c and check_ext.c
+ * (types of expressions) share. */
 #ifndef KEYWARD_POLICY_CHECK_INT_H
 #define KEYWARD_POLICY_CHECK_INT_H
 
@@ -23,6 +23,52 @@ struct facts {
     uint32_t guards[GUARDS_MAX]; /* OP_HAS nodes */
     unsigned guard_count;
 };
+
+/* ---- types of expressions ---- */
+
+enum kind {
+    KIND_ANY,
+    KIND_BOOL,
+    KIND_LONG,
+    KIND_STRING,
+    KIND_ENTITY,
+    KIND_SET,
+    KIND_RECORD,
+    KIND_IP,
+    KIND_DATETIME,
+    KIND_DURATION,
+};
+
+/* Which record. */
+enum record {
+    RECORD_FREE,    /* of a literal: its fields are not looked into */
+    RECORD_CONTEXT, /* the request's */
+    RECORD_TAGS,    /* open: any name, a string, after `has` */
+};
+
+struct type {
+    enum kind kind;
+    enum record record; /* KIND_RECORD */
+    uint32_t entities;  /* KIND_ENTITY, or a set of them: bits of enum schema_type */
+    enum kind item;     /* KIND_SET */
+};
+
+/* facts: in, what holds before; out, what holds when the expression is true. */
+typedef struct type (*check_fn)(struct checker *c, const struct node *node, struct facts *facts);
+
+extern const char *const check_kind_names[];
+extern const enum kind check_kind_of_value[]; /* by enum policy_kind */
+
+/* An operand whose truth proves nothing for the whole. */
+struct type check_alone(struct checker *c, uint32_t index, const struct facts *facts);
+void check_expect(struct checker *c, uint32_t index, struct type type, enum kind wanted,
+                  const char *who);
+/* Operators that stand in files of their own. */
+struct type check_get(struct checker *c, const struct node *node, struct facts *facts);
+struct type check_has(struct checker *c, const struct node *node, struct facts *facts);
+struct type check_extension(struct checker *c, const struct node *node, struct facts *facts);
+
+/* ---- faults and names ---- */
 
 __attribute__((format(printf, 4, 5), cold)) void check_fault(struct checker *c, uint32_t line,
                                                              uint32_t column, const char *fmt, ...);

@@ -6,15 +6,11 @@
  * Recursion is bounded by POLICY_DEPTH_MAX (policy_int.h says why), and each operator is one row of
  * `operators`.
  */
-#include "policy/eval.h"
+#include "policy/eval_int.h"
 
 #include <string.h>
 
-typedef bool (*operator_fn)(struct eval *e, const struct node *node, struct policy_value *out);
-
-static bool run(struct eval *e, uint32_t index, struct policy_value *out);
-
-static bool wrong(struct eval *e, const struct node *where, const char *what, struct bytes name)
+bool eval_wrong(struct eval *e, const struct node *where, const char *what, struct bytes name)
 {
     e->where = where;
     e->wrong = what;
@@ -25,25 +21,30 @@ static bool wrong(struct eval *e, const struct node *where, const char *what, st
 /* ---- operands of one kind ---- */
 
 static const char *const kind_wanted[] = {
-    [POLICY_BOOL] = "this is not a boolean",  [POLICY_LONG] = "this is not a long",
-    [POLICY_STRING] = "this is not a string", [POLICY_ENTITY] = "this is not an entity",
-    [POLICY_SET] = "this is not a set",       [POLICY_RECORD] = "this is not a record",
+    [POLICY_BOOL] = "this is not a boolean",
+    [POLICY_LONG] = "this is not a long",
+    [POLICY_STRING] = "this is not a string",
+    [POLICY_ENTITY] = "this is not an entity",
+    [POLICY_SET] = "this is not a set",
+    [POLICY_RECORD] = "this is not a record",
+    [POLICY_IP] = "this is not an ip",
+    [POLICY_DATETIME] = "this is not a datetime",
+    [POLICY_DURATION] = "this is not a duration",
 };
 
-static bool run_kind(struct eval *e, uint32_t index, enum policy_kind kind,
-                     struct policy_value *out)
+bool eval_run_kind(struct eval *e, uint32_t index, enum policy_kind kind, struct policy_value *out)
 {
-    if (!run(e, index, out))
+    if (!eval_run(e, index, out))
         return false;
     if (out->kind != kind)
-        return wrong(e, &e->policy->nodes[index], kind_wanted[kind], BYTES_NONE);
+        return eval_wrong(e, &e->policy->nodes[index], kind_wanted[kind], BYTES_NONE);
     return true;
 }
 
-static bool answer(struct eval *e, const struct node *node, bool value, struct policy_value *out)
+bool eval_answer_bool(struct eval *e, const struct node *node, bool value, struct policy_value *out)
 {
     if (e->budget.spent)
-        return wrong(e, node, "this compares more than is allowed", BYTES_NONE);
+        return eval_wrong(e, node, "this compares more than is allowed", BYTES_NONE);
     out->kind = POLICY_BOOL;
     out->u.boolean = value;
     return true;
@@ -129,7 +130,7 @@ static bool chain(struct eval *e, const struct node *node, struct policy_value *
     bool stop = node->op == OP_OR;
 
     for (uint32_t i = 0; i < node->b; i++) {
-        if (!run_kind(e, e->policy->lists[node->a + i], POLICY_BOOL, out))
+        if (!eval_run_kind(e, e->policy->lists[node->a + i], POLICY_BOOL, out))
             return false;
         if (out->u.boolean == stop)
             return true;
@@ -139,7 +140,7 @@ static bool chain(struct eval *e, const struct node *node, struct policy_value *
 
 static bool not(struct eval * e, const struct node *node, struct policy_value *out)
 {
-    if (!run_kind(e, node->a, POLICY_BOOL, out))
+    if (!eval_run_kind(e, node->a, POLICY_BOOL, out))
         return false;
     out->u.boolean = !out->u.boolean;
     return true;
@@ -147,19 +148,19 @@ static bool not(struct eval * e, const struct node *node, struct policy_value *o
 
 static bool negate(struct eval *e, const struct node *node, struct policy_value *out)
 {
-    if (!run_kind(e, node->a, POLICY_LONG, out))
+    if (!eval_run_kind(e, node->a, POLICY_LONG, out))
         return false;
     if (out->u.number == INT64_MIN)
-        return wrong(e, node, "this overflows a long", BYTES_NONE);
+        return eval_wrong(e, node, "this overflows a long", BYTES_NONE);
     out->u.number = -out->u.number;
     return true;
 }
 
 static bool choose(struct eval *e, const struct node *node, struct policy_value *out)
 {
-    if (!run_kind(e, node->a, POLICY_BOOL, out))
+    if (!eval_run_kind(e, node->a, POLICY_BOOL, out))
         return false;
-    return run(e, out->u.boolean ? node->b : node->c, out);
+    return eval_run(e, out->u.boolean ? node->b : node->c, out);
 }
 
 /* ---- comparisons ---- */
@@ -169,40 +170,45 @@ static bool equal(struct eval *e, const struct node *node, struct policy_value *
     struct policy_value right;
     bool same;
 
-    if (!run(e, node->a, out) || !run(e, node->b, &right))
+    if (!eval_run(e, node->a, out) || !eval_run(e, node->b, &right))
         return false;
     same = value_equal(out, &right, &e->budget);
-    return answer(e, node, node->op == OP_EQUAL ? same : !same, out);
+    return eval_answer_bool(e, node, node->op == OP_EQUAL ? same : !same, out);
 }
 
+/* Two longs, two datetimes or two durations. */
 static bool order(struct eval *e, const struct node *node, struct policy_value *out)
 {
     struct policy_value right;
     int64_t a;
     int64_t b;
 
-    if (!run_kind(e, node->a, POLICY_LONG, out) || !run_kind(e, node->b, POLICY_LONG, &right))
+    if (!eval_run(e, node->a, out))
+        return false;
+    if (out->kind != POLICY_LONG && out->kind != POLICY_DATETIME && out->kind != POLICY_DURATION)
+        return eval_wrong(e, &e->policy->nodes[node->a], "this has no order", BYTES_NONE);
+    if (!eval_run_kind(e, node->b, out->kind, &right))
         return false;
     a = out->u.number;
     b = right.u.number;
     switch (node->op) {
     case OP_LESS:
-        return answer(e, node, a < b, out);
+        return eval_answer_bool(e, node, a < b, out);
     case OP_LESS_EQUAL:
-        return answer(e, node, a <= b, out);
+        return eval_answer_bool(e, node, a <= b, out);
     case OP_MORE:
-        return answer(e, node, a > b, out);
+        return eval_answer_bool(e, node, a > b, out);
     default:
-        return answer(e, node, a >= b, out);
+        return eval_answer_bool(e, node, a >= b, out);
     }
 }
 
 static bool like(struct eval *e, const struct node *node, struct policy_value *out)
 {
-    if (!run_kind(e, node->a, POLICY_STRING, out))
+    if (!eval_run_kind(e, node->a, POLICY_STRING, out))
         return false;
-    return answer(e, node, value_like(out->u.string, policy_string(e->policy, node->b), &e->budget),
-                  out);
+    return eval_answer_bool(
+        e, node, value_like(out->u.string, policy_string(e->policy, node->b), &e->budget), out);
 }
 
 /* ---- hierarchy and types ---- */
@@ -216,33 +222,33 @@ static bool is_in(struct eval *e, const struct node *node, const struct policy_u
     struct policy_value group;
     bool found = false;
 
-    if (!run(e, right, &group))
+    if (!eval_run(e, right, &group))
         return false;
     if (group.kind == POLICY_ENTITY)
-        return answer(e, node,
-                      uid_equal(uid, &group.u.uid) ||
-                          (entity != NULL && is_descendant(entity, &group.u.uid)),
-                      out);
+        return eval_answer_bool(e, node,
+                                uid_equal(uid, &group.u.uid) ||
+                                    (entity != NULL && is_descendant(entity, &group.u.uid)),
+                                out);
     if (group.kind != POLICY_SET)
-        return wrong(e, &e->policy->nodes[right], "this is neither an entity nor a set of them",
-                     BYTES_NONE);
+        return eval_wrong(e, &e->policy->nodes[right],
+                          "this is neither an entity nor a set of them", BYTES_NONE);
     for (size_t i = 0; i < group.u.set.count; i++) {
         const struct policy_value *item = &group.u.set.items[i];
 
         if (item->kind != POLICY_ENTITY)
-            return wrong(e, &e->policy->nodes[right], "this set holds more than entities",
-                         BYTES_NONE);
+            return eval_wrong(e, &e->policy->nodes[right], "this set holds more than entities",
+                              BYTES_NONE);
         found = found || uid_equal(uid, &item->u.uid) ||
                 (entity != NULL && is_descendant(entity, &item->u.uid));
     }
-    return answer(e, node, found, out);
+    return eval_answer_bool(e, node, found, out);
 }
 
 static bool in(struct eval *e, const struct node *node, struct policy_value *out)
 {
     struct policy_uid uid;
 
-    if (!run_kind(e, node->a, POLICY_ENTITY, out))
+    if (!eval_run_kind(e, node->a, POLICY_ENTITY, out))
         return false;
     uid = out->u.uid;
     return is_in(e, node, &uid, node->b, out);
@@ -253,13 +259,13 @@ static bool is(struct eval *e, const struct node *node, struct policy_value *out
     struct policy_uid uid;
     bool right_type;
 
-    if (!run_kind(e, node->a, POLICY_ENTITY, out))
+    if (!eval_run_kind(e, node->a, POLICY_ENTITY, out))
         return false;
     uid = out->u.uid;
     right_type = bytes_equal(uid.type, policy_string(e->policy, node->b));
     if (node->op == OP_IS_IN && right_type)
         return is_in(e, node, &uid, node->c, out);
-    return answer(e, node, right_type, out);
+    return eval_answer_bool(e, node, right_type, out);
 }
 
 /* ---- attributes ---- */
@@ -289,12 +295,12 @@ static bool get(struct eval *e, const struct node *node, struct policy_value *ou
     struct bytes name = policy_string(e->policy, node->b);
     const struct policy_value *found;
 
-    if (!run(e, node->a, out))
+    if (!eval_run(e, node->a, out))
         return false;
     if (!find(e, out, name, &found))
-        return wrong(e, node, "this is neither an entity nor a record: no attribute", name);
+        return eval_wrong(e, node, "this is neither an entity nor a record: no attribute", name);
     if (found == NULL)
-        return wrong(e, node, "there is no attribute", name);
+        return eval_wrong(e, node, "there is no attribute", name);
     *out = *found;
     return true;
 }
@@ -304,19 +310,20 @@ static bool has(struct eval *e, const struct node *node, struct policy_value *ou
 {
     struct policy_value at;
 
-    if (!run(e, node->c, &at))
+    if (!eval_run(e, node->c, &at))
         return false;
     for (uint32_t i = 0; i < node->b; i++) {
         struct bytes name = policy_string(e->policy, e->policy->lists[node->a + i]);
         const struct policy_value *found;
 
         if (!find(e, &at, name, &found))
-            return wrong(e, node, "this is neither an entity nor a record: no attribute", name);
+            return eval_wrong(e, node, "this is neither an entity nor a record: no attribute",
+                              name);
         if (found == NULL)
-            return answer(e, node, false, out);
+            return eval_answer_bool(e, node, false, out);
         at = *found;
     }
-    return answer(e, node, true, out);
+    return eval_answer_bool(e, node, true, out);
 }
 
 /* ---- sets and records ---- */
@@ -330,11 +337,11 @@ static bool contains(struct eval *e, const struct node *node, struct policy_valu
 {
     struct policy_value set;
 
-    if (!run_kind(e, node->a, POLICY_SET, &set) || !run(e, node->b, out))
+    if (!eval_run_kind(e, node->a, POLICY_SET, &set) || !eval_run(e, node->b, out))
         return false;
     if (is_sorted(e, node->a))
-        return answer(e, node, value_contains_sorted(&set, out), out);
-    return answer(e, node, value_contains(&set, out, &e->budget), out);
+        return eval_answer_bool(e, node, value_contains_sorted(&set, out), out);
+    return eval_answer_bool(e, node, value_contains(&set, out, &e->budget), out);
 }
 
 static bool contains_some(struct eval *e, const struct node *node, struct policy_value *out)
@@ -344,7 +351,8 @@ static bool contains_some(struct eval *e, const struct node *node, struct policy
     struct policy_value set;
     struct policy_value items;
 
-    if (!run_kind(e, node->a, POLICY_SET, &set) || !run_kind(e, node->b, POLICY_SET, &items))
+    if (!eval_run_kind(e, node->a, POLICY_SET, &set) ||
+        !eval_run_kind(e, node->b, POLICY_SET, &items))
         return false;
     for (size_t i = 0; i < items.u.set.count && !e->budget.spent; i++) {
         const struct policy_value *item = &items.u.set.items[i];
@@ -352,16 +360,16 @@ static bool contains_some(struct eval *e, const struct node *node, struct policy
             sorted ? value_contains_sorted(&set, item) : value_contains(&set, item, &e->budget);
 
         if (found != all)
-            return answer(e, node, found, out);
+            return eval_answer_bool(e, node, found, out);
     }
-    return answer(e, node, all, out);
+    return eval_answer_bool(e, node, all, out);
 }
 
 static bool is_empty(struct eval *e, const struct node *node, struct policy_value *out)
 {
-    if (!run_kind(e, node->a, POLICY_SET, out))
+    if (!eval_run_kind(e, node->a, POLICY_SET, out))
         return false;
-    return answer(e, node, out->u.set.count == 0, out);
+    return eval_answer_bool(e, node, out->u.set.count == 0, out);
 }
 
 static bool make_set(struct eval *e, const struct node *node, struct policy_value *out)
@@ -369,7 +377,7 @@ static bool make_set(struct eval *e, const struct node *node, struct policy_valu
     struct policy_value *items = (struct policy_value *)(void *)(e->scratch + node->c);
 
     for (uint32_t i = 0; i < node->b; i++) {
-        if (!run(e, e->policy->lists[node->a + i], &items[i]))
+        if (!eval_run(e, e->policy->lists[node->a + i], &items[i]))
             return false;
     }
     out->kind = POLICY_SET;
@@ -384,7 +392,7 @@ static bool make_record(struct eval *e, const struct node *node, struct policy_v
 
     for (uint32_t i = 0; i < node->b; i++) {
         fields[i].name = policy_string(e->policy, e->policy->lists[node->a + 2 * i]);
-        if (!run(e, e->policy->lists[node->a + 2 * i + 1], &fields[i].value))
+        if (!eval_run(e, e->policy->lists[node->a + 2 * i + 1], &fields[i].value))
             return false;
     }
     out->kind = POLICY_RECORD;
@@ -425,9 +433,26 @@ static const operator_fn operators[OP_COUNT] = {
     [OP_IS_EMPTY] = is_empty,
     [OP_SET] = make_set,
     [OP_RECORD] = make_record,
+    [OP_IP] = eval_construct,
+    [OP_DATETIME] = eval_construct,
+    [OP_DURATION] = eval_construct,
+    [OP_IS_IPV4] = eval_ip,
+    [OP_IS_IPV6] = eval_ip,
+    [OP_IS_LOOPBACK] = eval_ip,
+    [OP_IS_MULTICAST] = eval_ip,
+    [OP_IN_RANGE] = eval_in_range,
+    [OP_OFFSET] = eval_offset,
+    [OP_DURATION_SINCE] = eval_duration_since,
+    [OP_TO_DATE] = eval_to_date,
+    [OP_TO_TIME] = eval_to_time,
+    [OP_TO_MILLISECONDS] = eval_to_unit,
+    [OP_TO_SECONDS] = eval_to_unit,
+    [OP_TO_MINUTES] = eval_to_unit,
+    [OP_TO_HOURS] = eval_to_unit,
+    [OP_TO_DAYS] = eval_to_unit,
 };
 
-static bool run(struct eval *e, uint32_t index, struct policy_value *out)
+bool eval_run(struct eval *e, uint32_t index, struct policy_value *out)
 {
     const struct node *node = &e->policy->nodes[index];
 
@@ -441,7 +466,7 @@ enum eval_answer eval_rule(struct eval *e, const struct rule *rule)
     for (uint32_t i = 0; i < rule->condition_count; i++) {
         struct policy_value value;
 
-        if (!run_kind(e, e->policy->lists[rule->conditions + i], POLICY_BOOL, &value))
+        if (!eval_run_kind(e, e->policy->lists[rule->conditions + i], POLICY_BOOL, &value))
             return EVAL_ERROR;
         if (!value.u.boolean)
             return EVAL_FALSE;

@@ -167,19 +167,6 @@ static bool parse_text(struct parser *p, uint32_t *ret)
     return parse_string(p, -1, "a string", &node.a) && parse_node(p, node, &at, 0, ret);
 }
 
-static bool refuse_call(struct parser *p, const struct token *at)
-{
-    static const char *const later[] = {"ip", "datetime", "decimal", "duration"};
-    int len = at->text.len < 60 ? (int)at->text.len : 60;
-
-    for (size_t i = 0; i < sizeof(later) / sizeof(*later); i++) {
-        if (bytes_equal_str(at->text, later[i]))
-            return parse_refuse(p, at, "%s() is not yet supported by keyward's subset of Cedar",
-                                later[i]);
-    }
-    return parse_refuse(p, at, "`%.*s` is not a function", len, (const char *)at->text.data);
-}
-
 /* A variable, true, false, or an entity. */
 static bool parse_name(struct parser *p, uint32_t *ret)
 {
@@ -210,7 +197,7 @@ static bool parse_name(struct parser *p, uint32_t *ret)
         return false;
     parse_advance(p);
     if (p->token.kind == TOKEN_OPEN_PAREN)
-        return refuse_call(p, &at);
+        return parse_function(p, &at, ret);
     return parse_refuse(p, &at,
                         "`%.*s` is not a variable: there are principal, action, resource and "
                         "context; text stands in quotes",

@@ -3,8 +3,7 @@
  * Chains of && and || become one node with many operands, so their length costs no depth.
  *
  * Source: the Cedar grammar (docs.cedarpolicy.com, "Grammar specification for Cedar policy
- * syntax"). Arithmetic is left out of the subset; ip(), datetime() and their kin are refused until
- * they exist here.
+ * syntax"). Arithmetic is left out of the subset.
  */
 #include "policy/parse_int.h"
 
@@ -13,86 +12,6 @@
 static bool parse_unary(struct parser *p, uint32_t *ret);
 
 /* ---- member access ---- */
-
-static const struct method {
-    const char *name;
-    enum op op;
-    unsigned arguments;
-} methods[] = {
-    {"contains", OP_CONTAINS, 1},
-    {"containsAll", OP_CONTAINS_ALL, 1},
-    {"containsAny", OP_CONTAINS_ANY, 1},
-    {"isEmpty", OP_IS_EMPTY, 0},
-};
-
-/* Of Cedar, but not (yet) of the subset. */
-static const char *const later_methods[] = {
-    "getTag",
-    "hasTag",
-    "isIpv4",
-    "isIpv6",
-    "isLoopback",
-    "isMulticast",
-    "isInRange",
-    "lessThan",
-    "lessThanOrEqual",
-    "greaterThan",
-    "greaterThanOrEqual",
-    "offset",
-    "durationSince",
-    "toDate",
-    "toTime",
-    "toMilliseconds",
-    "toSeconds",
-    "toMinutes",
-    "toHours",
-    "toDays",
-};
-
-static bool refuse_method(struct parser *p, const struct token *name)
-{
-    int len = name->text.len < 60 ? (int)name->text.len : 60;
-
-    for (size_t i = 0; i < sizeof(later_methods) / sizeof(*later_methods); i++) {
-        if (bytes_equal_str(name->text, later_methods[i]))
-            return parse_refuse(p, name, ".%s() is not yet supported by keyward's subset of Cedar",
-                                later_methods[i]);
-    }
-    return parse_refuse(p, name,
-                        "`%.*s` is not a method: there are contains, containsAll, containsAny and "
-                        "isEmpty",
-                        len, (const char *)name->text.data);
-}
-
-/* The arguments of a call, the opening parenthesis used already. */
-static bool parse_call(struct parser *p, const struct token *name, uint32_t object, uint32_t *ret)
-{
-    const struct method *method = NULL;
-    unsigned below = parse_depth(p, object);
-    uint32_t argument = 0;
-
-    for (size_t i = 0; i < sizeof(methods) / sizeof(*methods); i++) {
-        if (bytes_equal_str(name->text, methods[i].name))
-            method = &methods[i];
-    }
-    if (method == NULL)
-        return refuse_method(p, name);
-    if (method->arguments > 0) {
-        if (p->token.kind == TOKEN_CLOSE_PAREN)
-            return parse_refuse(p, &p->token, ".%s() takes one argument", method->name);
-        if (!parse_expression(p, &argument))
-            return false;
-        if (parse_depth(p, argument) > below)
-            below = parse_depth(p, argument);
-        (void)parse_take(p, TOKEN_COMMA);
-    }
-    if (p->token.kind != TOKEN_CLOSE_PAREN)
-        return parse_refuse(p, &p->token, "expected `)`: .%s() takes %s argument", method->name,
-                            method->arguments > 0 ? "one" : "no");
-    parse_advance(p);
-    return parse_node(p, (struct node){.op = (uint8_t)method->op, .a = object, .b = argument}, name,
-                      below, ret);
-}
 
 static bool parse_get(struct parser *p, const struct token *at, uint32_t object, uint32_t name,
                       uint32_t *ret)
@@ -114,7 +33,7 @@ static bool parse_member(struct parser *p, uint32_t *ret)
             if (!parse_identifier(p, "an attribute's name", &string))
                 return false;
             if (parse_take(p, TOKEN_OPEN_PAREN)) {
-                if (!parse_call(p, &name, *ret, ret))
+                if (!parse_method(p, &name, *ret, ret))
                     return false;
                 continue;
             }

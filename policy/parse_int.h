@@ -1,6 +1,7 @@
 /*
  * The parser's state and what its files share: parse.c (policies, annotations, scopes),
- * parse_expr.c (operators), parse_atom.c (names, literals, sets, records) and build.c (nodes,
+ * parse_expr.c (operators), parse_call.c (methods, functions), parse_atom.c (names, literals, sets,
+ * records) and build.c (nodes,
  * lists, refusals).
  *
  * Every function that answers bool answers false only after parse_refuse() or parse_no_memory():
@@ -61,6 +62,10 @@ bool parse_string_number(struct parser *p, struct bytes text, uint32_t *ret);
 /* ---- the grammar ---- */
 bool parse_expression(struct parser *p, uint32_t *ret);
 bool parse_primary(struct parser *p, uint32_t *ret);
+/* A method's call on object, or a function's: the name is used already, of the method the opening
+ * parenthesis too. */
+bool parse_method(struct parser *p, const struct token *name, uint32_t object, uint32_t *ret);
+bool parse_function(struct parser *p, const struct token *name, uint32_t *ret);
 /* Digits, with a minus before them or not. */
 bool parse_number(struct parser *p, bool negative, uint32_t *ret);
 /* An identifier that is not reserved. */

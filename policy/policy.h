@@ -26,11 +26,22 @@ enum policy_kind {
     POLICY_ENTITY,
     POLICY_SET,
     POLICY_RECORD,
+    POLICY_IP,
+    POLICY_DATETIME,
+    POLICY_DURATION,
 };
 
 struct policy_uid {
     struct bytes type; /* "User", or with a namespace "Acme::User" */
     struct bytes id;   /* any UTF-8 */
+};
+
+/* An address, or a range of them: the bits of address behind prefix are kept as they were written.
+ */
+struct policy_ip {
+    uint8_t address[16]; /* IPv4: the first four */
+    uint8_t prefix;      /* 32 or 128 for one address */
+    bool v6;
 };
 
 struct policy_field;
@@ -39,9 +50,10 @@ struct policy_value {
     enum policy_kind kind;
     union {
         bool boolean;
-        int64_t number;
+        int64_t number; /* also milliseconds: since 1970 of a datetime, and of a duration */
         struct bytes string;
         struct policy_uid uid;
+        struct policy_ip ip;
         struct {
             const struct policy_value *items; /* any order, duplicates harmless */
             size_t count;

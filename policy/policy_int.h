@@ -31,34 +31,51 @@ enum variable {
 /* Operands: a, b, c are nodes unless said otherwise; "list" is b entries of policy.lists from a on.
  */
 enum op {
-    OP_BOOL,       /* a: 0 or 1 */
-    OP_LONG,       /* a, b: low and high half */
-    OP_STRING,     /* a: string */
-    OP_UID,        /* a: uid */
-    OP_CONST,      /* a: value (a set or record of constants); b: 1 when a set sorted for search */
-    OP_VARIABLE,   /* a: enum variable */
-    OP_AND,        /* list of nodes */
-    OP_OR,         /* list of nodes */
-    OP_NOT,        /* a */
-    OP_NEGATE,     /* a */
-    OP_IF,         /* a ? b : c */
-    OP_EQUAL,      /* a == b */
-    OP_UNEQUAL,    /* a != b */
-    OP_LESS,       /* a < b */
-    OP_LESS_EQUAL, /* a <= b */
-    OP_MORE,       /* a > b */
-    OP_MORE_EQUAL, /* a >= b */
-    OP_IN,         /* a in b */
-    OP_HAS,        /* c has <list of strings a, b> */
-    OP_GET,        /* a.<string b> */
-    OP_LIKE,       /* a like <string b>; PATTERN_ANY stands for the wildcard */
-    OP_IS,         /* a is <string b> */
-    OP_IS_IN,      /* a is <string b> in c */
-    OP_CONTAINS,   /* a.contains(b) */
+    OP_BOOL,         /* a: 0 or 1 */
+    OP_LONG,         /* a, b: low and high half */
+    OP_STRING,       /* a: string */
+    OP_UID,          /* a: uid */
+    OP_CONST,        /* a: value (set, record, extension); b: 1 when a set sorted for search */
+    OP_VARIABLE,     /* a: enum variable */
+    OP_AND,          /* list of nodes */
+    OP_OR,           /* list of nodes */
+    OP_NOT,          /* a */
+    OP_NEGATE,       /* a */
+    OP_IF,           /* a ? b : c */
+    OP_EQUAL,        /* a == b */
+    OP_UNEQUAL,      /* a != b */
+    OP_LESS,         /* a < b */
+    OP_LESS_EQUAL,   /* a <= b */
+    OP_MORE,         /* a > b */
+    OP_MORE_EQUAL,   /* a >= b */
+    OP_IN,           /* a in b */
+    OP_HAS,          /* c has <list of strings a, b> */
+    OP_GET,          /* a.<string b> */
+    OP_LIKE,         /* a like <string b>; PATTERN_ANY stands for the wildcard */
+    OP_IS,           /* a is <string b> */
+    OP_IS_IN,        /* a is <string b> in c */
+    OP_CONTAINS,     /* a.contains(b) */
     OP_CONTAINS_ALL, /* a.containsAll(b) */
     OP_CONTAINS_ANY, /* a.containsAny(b) */
     OP_IS_EMPTY,     /* a.isEmpty() */
-    OP_SET,          /* list of nodes, c: first word of scratch */
+    OP_IP,           /* ip(a); of a literal it is a constant */
+    OP_DATETIME,     /* datetime(a), likewise */
+    OP_DURATION,     /* duration(a), likewise */
+    OP_IS_IPV4,      /* a.isIpv4() */
+    OP_IS_IPV6,
+    OP_IS_LOOPBACK,
+    OP_IS_MULTICAST,
+    OP_IN_RANGE,       /* a.isInRange(b) */
+    OP_OFFSET,         /* a.offset(b) */
+    OP_DURATION_SINCE, /* a.durationSince(b) */
+    OP_TO_DATE,        /* a.toDate() */
+    OP_TO_TIME,
+    OP_TO_MILLISECONDS,
+    OP_TO_SECONDS,
+    OP_TO_MINUTES,
+    OP_TO_HOURS,
+    OP_TO_DAYS,
+    OP_SET,    /* list of nodes, c: first word of scratch */
     OP_RECORD, /* list of (string, node) pairs sorted by name, b pairs, c: first word of scratch */
     OP_COUNT
 };

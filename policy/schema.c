@@ -121,12 +121,14 @@ static const struct schema_attribute attributes[] = {
     {"via", POLICY_STRING, 0, false},
     {"function", POLICY_STRING, 0, false},
     {"now", POLICY_LONG, 0, false},
+    {"time", POLICY_DATETIME, 0, false},
     {"loggedIn", POLICY_BOOL, 0, false},
     {"readWrite", POLICY_BOOL, 0, false},
     {"mechanism", POLICY_STRING, 0, true},
     {"hash", POLICY_STRING, 0, true},
     {"saltLength", POLICY_LONG, 0, true},
     {"vault", POLICY_STRING, 0, true},
+    {"ip", POLICY_IP, 0, true},
 };
 
 const struct policy_entity *schema_action(enum action action)

@@ -1,6 +1,8 @@
 /* Equality, membership and patterns: see value.h. */
 #include "policy/value.h"
 
+#include "policy/extension.h"
+
 #include <stdlib.h>
 
 struct policy_value value_of(const struct policy *policy, const struct node *node)
@@ -52,9 +54,13 @@ int value_order(const void *a, const void *b)
     case POLICY_BOOL:
         return (int)x->u.boolean - (int)y->u.boolean;
     case POLICY_LONG:
+    case POLICY_DATETIME:
+    case POLICY_DURATION:
         return x->u.number == y->u.number ? 0 : (x->u.number < y->u.number ? -1 : 1);
     case POLICY_STRING:
         return bytes_compare(x->u.string, y->u.string);
+    case POLICY_IP:
+        return extension_ip_compare(&x->u.ip, &y->u.ip);
     default:
         return value_uid_compare(&x->u.uid, &y->u.uid);
     }

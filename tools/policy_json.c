@@ -1,11 +1,11 @@
 /*
  * Cedar's JSON: see policy_json.h.
  *
- * Source: docs.cedarpolicy.com, "Entities and context", JSON format. Extension values (__extn) are
- * refused until policies have them.
+ * Source: docs.cedarpolicy.com, "Entities and context", JSON format.
  */
 #include "tools/policy_json.h"
 
+#include "policy/extension.h"
 #include "policy/text.h"
 
 #include <stdlib.h>
@@ -106,10 +106,30 @@ static CK_RV record_from(struct arena *arena, json_t *json, struct policy_value 
     return rv;
 }
 
+/* {"fn": "ip", "arg": "10.0.0.1"} */
+static CK_RV extension_from(json_t *json, struct policy_value *ret)
+{
+    json_t *function = json_object_get(json, "fn");
+    json_t *argument = json_object_get(json, "arg");
+    const struct extension *extension;
+
+    if (!json_is_string(function) || !json_is_string(argument))
+        return fail(CKR_ARGUMENTS_BAD, "an __extn has the texts fn and arg");
+    extension = extension_find(text_of(function));
+    if (extension == NULL)
+        return fail(CKR_ARGUMENTS_BAD,
+                    "there is no extension function %.40s: it is ip, datetime or duration",
+                    json_string_value(function));
+    if (!extension_read(extension->kind, text_of(argument), ret))
+        return fail(CKR_ARGUMENTS_BAD, "%s() cannot read \"%.60s\"", extension->name,
+                    json_string_value(argument));
+    return CKR_OK;
+}
+
 static CK_RV object_from(struct arena *arena, json_t *json, struct policy_value *ret)
 {
     if (json_object_get(json, "__extn") != NULL)
-        return fail(CKR_ARGUMENTS_BAD, "extension values (__extn) are not yet supported");
+        return extension_from(json_object_get(json, "__extn"), ret);
     if (json_object_get(json, "__entity") == NULL)
         return record_from(arena, json, ret);
     ret->kind = POLICY_ENTITY;

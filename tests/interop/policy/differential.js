@@ -52,7 +52,7 @@ const some = (max, make) => Array.from({ length: below(max + 1) }, make);
 const TYPES = ['User', 'Group', 'Key', 'Vault', 'Ns::Thing'];
 const IDS = ['a', 'b', 'c', 'd e', 'é"\\'];
 const ACTIONS = ['read', 'sign', 'use', 'all'];
-const ATTRS = ['n', 's', 'flag', 'owner', 'set', 'rec', 'odd name', 'zz'];
+const ATTRS = ['n', 's', 'flag', 'owner', 'set', 'rec', 'odd name', 'zz', 'ip', 'at', 'span', 'text'];
 const STRINGS = ['', 'a', 'ab', 'abc', 'a*c', 'é', 'CKM_RSA', 'CKM_ECDSA_SHA256', 'x\ny', '\\', 'aab', '\u{1F600}'];
 const LONGS = ['0', '1', '2', '3', '7', '-1', '-7', '9223372036854775807', '-9223372036854775808', '--3', '- 2', '---9223372036854775808'];
 
@@ -74,7 +74,17 @@ const isName = (s) => /^[a-zA-Z_]\w*$/.test(s);
 
 /* ---- expressions of a wanted type, wrong now and then ---- */
 
-const KINDS = ['bool', 'long', 'string', 'entity', 'set', 'record'];
+const KINDS = ['bool', 'long', 'string', 'entity', 'set', 'record', 'ip', 'datetime', 'duration'];
+
+/* Texts of the extension types that can be read; BAD_TEXTS cannot, and stand where a constructor gets its text from an attribute. */
+const TEXTS = {
+  ip: ['10.0.0.1', '10.0.0.1/32', '10.0.0.0/8', '10.255.0.1/9', '127.0.0.1', '127.0.0.0/7', '0.0.0.0/0', '224.0.0.1', '239.1.1.1/3', '255.255.255.255',
+    '::', '::1', '::1/127', '::/0', 'ff02::1', 'fe80::/10', '2001:db8::/32', '2001:DB8:0:0:8000::1', '1:2:3:4:5:6:7::', '::2:3:4:5:6:7:8/100'],
+  datetime: ['1970-01-01', '2024-02-29', '2024-10-15T11:35:00Z', '2024-10-15T11:35:00.001Z', '2024-10-15T23:59:59.999-2359', '1969-12-31T12:00:00Z', '0000-01-01',
+    '9999-12-31T23:59:59Z', '2024-10-15T00:00:00+0130', '2024-10-15'],
+  duration: ['0ms', '1d', '24h', '-1d', '1h30m', '1ms', '-1ms', '12h34m56s', '1d2h3m4s5ms', '9223372036854775807ms', '-9223372036854775808ms', '106751991167d7h12m55s807ms', '-20000d'],
+};
+const BAD_TEXTS = ['10.0.0.256', '1.2.3', '::ffff:1.2.3.4', '1.2.3.4/33', ':::', '2023-02-29', '2024-10-15T24:00:00Z', '2024-10-15T11:35Z', '2024-1-1', '1h1d', '1', '-', '106751991168d'];
 
 function attribute(depth) {
   const object = chance(0.6) ? pick(['context', 'principal', 'resource']) : pick([uid(), () => expression('entity', depth), () => expression('record', depth)]);
@@ -83,7 +93,7 @@ function attribute(depth) {
   return isName(name) && chance(0.8) ? `${text}.${name}` : `${text}[${quote(name)}]`;
 }
 
-const ATTR_OF = { bool: ['flag'], long: ['n'], string: ['s', 'odd name'], entity: ['owner'], set: ['set'], record: ['rec'] };
+const ATTR_OF = { bool: ['flag'], long: ['n'], string: ['s', 'odd name'], entity: ['owner'], set: ['set'], record: ['rec'], ip: ['ip'], datetime: ['at'], duration: ['span'] };
 function typedAttribute(kind) {
   const name = chance(0.92) ? pick(ATTR_OF[kind]) : pick(ATTRS);
   const object = pick(['context', 'context', 'context', 'principal', 'resource', 'context.rec', uid()]);
@@ -100,12 +110,18 @@ function pattern() {
   return '"' + some(4, () => pick(['*', '*', '\\*', 'a', 'b', 'CKM_', 'é', '\\u{2a}', 'c', '\\\\'])).join('') + '"';
 }
 
+/* A constructor's text that is only known when it is asked. */
+const computed = (kind) => pick(['context.text', 'context.s', `(if ${pick(['context.flag', 'true', 'false'])} then ${quote(pick(TEXTS[kind]))} else ${quote(pick(BAD_TEXTS))})`]);
+
 const LEAVES = {
   bool: () => pick(['true', 'false']),
   long: () => pick(LONGS),
   string: () => quote(pick(STRINGS)),
   entity: () => pick(['principal', 'resource', 'action', uid(), actionUid()]),
-  set: () => '[' + some(3, () => pick([LEAVES.long, LEAVES.long, LEAVES.string, LEAVES.entity])()).join(', ') + ']',
+  set: () => '[' + some(3, () => pick([LEAVES.long, LEAVES.long, LEAVES.string, LEAVES.entity, LEAVES.ip, LEAVES.datetime])()).join(', ') + ']',
+  ip: () => `ip("${pick(TEXTS.ip)}")`,
+  datetime: () => `datetime("${pick(TEXTS.datetime)}")`,
+  duration: () => `duration("${pick(TEXTS.duration)}")`,
   record: () => pick(['context', '{}', `{n: ${pick(LONGS)}, "s": ${quote(pick(STRINGS))}}`, `{rec: {flag: true}, n: 1,}`]),
 };
 
@@ -131,9 +147,27 @@ const INNER = {
     (d) => `(${e('set', d)}).containsAny(${e('set', d)})`,
     (d) => `(${e('set', d)}).isEmpty()`,
     (d) => `(if ${e('bool', d)} then ${e('bool', d)} else ${e('bool', d)})`,
+    (d) => `(${e('ip', d)}).${pick(['isIpv4', 'isIpv6', 'isLoopback', 'isMulticast'])}()`,
+    (d) => `(${e('ip', d)}).isInRange(${e('ip', d)})`,
+    (d) => `(${e('ip', d)}).isInRange(${e('ip', d)})`,
+    (d) => { const k = pick(['datetime', 'duration']); return `(${e(k, d)} ${pick(['<', '<=', '>', '>=', '==', '!='])} ${e(chance(0.95) ? k : pick(KINDS), d)})`; },
     () => { const a = pick(ATTRS.filter(isName)); const o = pick(['context', 'principal', 'resource']); return `(${o} has ${a} && ${o}.${a} == ${e(pick(KINDS), 1)})`; },
   ],
-  long: [(d) => `-(${e('long', d)})`, (d) => `--(${e('long', d)})`, (d) => `(if ${e('bool', d)} then ${e('long', d)} else ${e('long', d)})`],
+  ip: [(d) => `(if ${e('bool', d)} then ${e('ip', d)} else ${e('ip', d)})`, () => `ip(${computed('ip')})`],
+  datetime: [
+    (d) => `(${e('datetime', d)}).offset(${e('duration', d)})`,
+    (d) => `(${e('datetime', d)}).toDate()`,
+    () => `datetime(${computed('datetime')})`,
+  ],
+  duration: [
+    (d) => `(${e('datetime', d)}).durationSince(${e('datetime', d)})`,
+    (d) => `(${e('datetime', d)}).toTime()`,
+    () => `duration(${computed('duration')})`,
+  ],
+  long: [
+    (d) => `(${e('duration', d)}).${pick(['toMilliseconds', 'toSeconds', 'toMinutes', 'toHours', 'toDays'])}()`,
+    (d) => `-(${e('long', d)})`, (d) => `--(${e('long', d)})`, (d) => `(if ${e('bool', d)} then ${e('long', d)} else ${e('long', d)})`,
+  ],
   string: [(d) => `(if ${e('bool', d)} then ${e('string', d)} else ${e('string', d)})`],
   entity: [(d) => `(if ${e('bool', d)} then ${e('entity', d)} else ${e('entity', d)})`],
   set: [(d) => '[' + some(4, () => e(pick(KINDS), d)).join(', ') + ']', (d) => `[${e('set', d)}, ${e('set', d)}]`],
@@ -183,7 +217,8 @@ function jsonValue(kind, depth) {
     case 'long': return below(10) - 3;
     case 'string': return pick(STRINGS);
     case 'entity': return { __entity: jsonUid() };
-    case 'set': return some(3, () => jsonValue(depth > 0 ? pick(KINDS) : pick(['long', 'string', 'entity']), depth - 1));
+    case 'ip': case 'datetime': case 'duration': return { __extn: { fn: kind, arg: pick(TEXTS[kind]) } };
+    case 'set': return some(3, () => jsonValue(depth > 0 ? pick(KINDS) : pick(['long', 'string', 'entity', 'ip']), depth - 1));
     default: return jsonRecord(depth - 1);
   }
 }
@@ -191,6 +226,10 @@ function jsonRecord(depth) {
   const out = {};
   for (const name of ATTRS) {
     if (!chance(depth >= 1 ? 0.75 : 0.5)) continue;
+    if (name === 'text') {
+      out[name] = pick(chance(0.7) ? TEXTS[pick(Object.keys(TEXTS))] : BAD_TEXTS);
+      continue;
+    }
     const kind = chance(0.93) ? Object.keys(ATTR_OF).find((k) => ATTR_OF[k].includes(name)) || 'long' : pick(KINDS);
     if (depth > 0 || (kind !== 'record' && kind !== 'set')) out[name] = jsonValue(kind, depth - 1);
   }
