@@ -107,6 +107,11 @@ static const char *const types[TYPE_COUNT] = {
     "Vault", "Key",       "Certificate", "Secret", "Action",
 };
 
+/* By bit number, as types. Actions are in the groups their rows name. */
+static const uint32_t parents[TYPE_COUNT] = {
+    TYPE_UNIX_GROUP | TYPE_GROUP, 0, TYPE_GROUP, 0, TYPE_GROUP, TYPE_GROUP, 0, VAULT, VAULT, VAULT,
+};
+
 static const struct schema_attribute attributes[] = {
     {"name", POLICY_STRING, TYPE_RESOURCES, false},
     {"protection", POLICY_STRING, TYPE_RESOURCES, false},
@@ -170,6 +175,11 @@ const char *schema_group_at(size_t i)
     if (i < role_count)
         return roles[i];
     return i - role_count < part_count ? parts[i - role_count] : NULL;
+}
+
+uint32_t schema_parents(unsigned bit_number)
+{
+    return bit_number < TYPE_COUNT ? parents[bit_number] : 0;
 }
 
 const char *schema_type_name(unsigned bit_number)

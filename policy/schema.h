@@ -87,19 +87,13 @@ bool schema_action_find(const char *name, enum action *ret); /* false when there
 const char *const *schema_roles(void);
 
 /*
- * Entity types and attributes (as the checker knows them):
- *   principals: Unix, UnixGroup, User, Group, Cert, Token. No attributes. Unix in UnixGroup; any in
- * Group. resources:  Vault  { name: String, protection: String } Key, Certificate, Secret  (in
- * Vault) { name: String, type: String ("rsa", "ec", "ed25519", "aes", "hmac", "x509", "data", ...),
- *                        class: String ("private", "public", "secret", "certificate", "data"),
- * size: Long (bits; 0 where it has no meaning), protection: String ("hsm", "software", "none"),
- * state: String, version: Long, private: Bool, token: Bool, tags: Record (open: any name, String;
- * reading needs `has`) } context, every request: via: String ("pkcs11", "admin"), function: String
- * ("C_SignInit"), now: Long (seconds since 1970), loggedIn: Bool, readWrite: Bool optional:
- * mechanism: String ("CKM_ECDSA_SHA256"), hash: String ("CKM_SHA256"), saltLength: Long, vault:
- * String The entity uid of an object is Key::"VAULT/NAME" (NAME is its label; an object without a
- * label uses its unique id); of a vault Vault::"NAME"; of the control plane outside any vault
- * Vault::"" .
+ * Entity types and attributes: the rows of schema.c, told in docs/POLICY.md, and as a Cedar schema
+ * in docs/keyward.cedarschema. The entity uid of an object is Key::"VAULT/NAME" (NAME is its label;
+ * an object without a label uses its unique id); of a vault Vault::"NAME"; of the control plane
+ * outside any vault Vault::"".
  */
+
+/* The vocabulary as a Cedar schema (docs.cedarpolicy.com, "Schema syntax"). */
+void schema_write_cedar(struct buf *out);
 
 #endif

@@ -21,6 +21,8 @@ enum schema_type {
 #define TYPE_COUNT 11U
 #define TYPE_PRINCIPALS                                                                            \
     (TYPE_UNIX | TYPE_UNIX_GROUP | TYPE_USER | TYPE_GROUP | TYPE_CERT | TYPE_TOKEN)
+/* Those that a request can come from: a group only holds them. */
+#define TYPE_CALLERS   (TYPE_UNIX | TYPE_USER | TYPE_CERT | TYPE_TOKEN)
 #define TYPE_OBJECTS   (TYPE_KEY | TYPE_CERTIFICATE | TYPE_SECRET)
 #define TYPE_RESOURCES (TYPE_VAULT | TYPE_OBJECTS)
 
@@ -35,6 +37,8 @@ const char *schema_type_name(unsigned bit_number);            /* "Unix" */
 uint32_t schema_type_bit(struct bytes name);                  /* 0 when there is none */
 const struct schema_attribute *schema_attribute_at(size_t i); /* NULL past the end */
 const char *schema_group_at(size_t i); /* every action group; NULL past the end */
+/* The types that entities of this one may be in, as bits. */
+uint32_t schema_parents(unsigned bit_number);
 /* Types of resource the action is asked about. */
 uint32_t schema_action_resources(enum action action);
 

@@ -35,6 +35,7 @@ int cmd_policy_apply(const struct invocation *inv);
 int cmd_policy_show(const struct invocation *inv);
 int cmd_policy_explain(const struct invocation *inv);
 int cmd_policy_roles(const struct invocation *inv);
+int cmd_policy_schema(const struct invocation *inv);
 int cmd_policy_decide(const struct invocation *inv);
 /* cmd_log.c */
 int cmd_log_show(const struct invocation *inv);

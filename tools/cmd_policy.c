@@ -245,6 +245,20 @@ int cmd_policy_roles(const struct invocation *inv)
     return TOOL_DONE;
 }
 
+int cmd_policy_schema(const struct invocation *inv)
+{
+    struct buf text = BUF_INIT(1U << 20);
+    int rc = TOOL_DONE;
+
+    schema_write_cedar(&text);
+    if (!buf_ok(&text))
+        rc = tool_fail(TOOL_FAILED, inv->command->name, "out of memory");
+    else
+        (void)fwrite(text.data, 1, text.len, stdout);
+    buf_release(&text);
+    return rc;
+}
+
 int cmd_policy_decide(const struct invocation *inv)
 {
     const char *policies = option(inv, "--policies");

@@ -44,6 +44,7 @@ const struct command commands[] = {
     {"policy explain", "VAULT REQUEST.json", 2, 2, "--json", cmd_policy_explain,
      "say how a request would be answered, and why"},
     {"policy roles", "", 0, 0, "--json", cmd_policy_roles, "list roles and their actions"},
+    {"policy schema", "", 0, 0, "", cmd_policy_schema, "print the vocabulary as a Cedar schema"},
     {"policy decide", "", 0, 0, "--policies --entities --requests", cmd_policy_decide,
      "answer requests by Cedar policies; needs no home"},
     {"log show", "", 0, 0, "--vault --since --object --denied --json", cmd_log_show,

@@ -12,27 +12,11 @@
 const fs = require('fs');
 const path = require('path');
 const { spawn, spawnSync } = require('child_process');
+const loadCedar = require('./cedar.js');
 
-const PACKAGE = '@cedar-policy/cedar-wasm';
-const VERSION = '4.13.0';
 const [decide, workdir] = process.argv.slice(2).map((p) => path.resolve(p));
 const CASES = Number(process.env.POLICY_DIFF_CASES || 2000);
 const SEED = Number(process.env.POLICY_DIFF_SEED || Math.floor(Math.random() * 2 ** 31));
-
-function loadCedar() {
-  const home = path.join(workdir, 'npm');
-  const entry = path.join(home, 'node_modules', PACKAGE, 'nodejs');
-  if (!fs.existsSync(entry)) {
-    fs.mkdirSync(home, { recursive: true });
-    const npm = spawnSync('npm', ['install', '--prefix', home, '--no-audit', '--no-fund',
-      `${PACKAGE}@${VERSION}`], { timeout: 40000, encoding: 'utf8' });
-    if (npm.status !== 0) {
-      console.log(`skipped: npm cannot install ${PACKAGE}: ${(npm.stderr || String(npm.error)).split('\n')[0]}`);
-      process.exit(77);
-    }
-  }
-  return require(entry);
-}
 
 /* ---- randomness ---- */
 
@@ -384,4 +368,4 @@ function main(cedar) {
   return undefined;
 }
 
-main(loadCedar());
+main(loadCedar(workdir));
