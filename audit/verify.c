@@ -40,6 +40,8 @@ struct verifier {
     struct hash *hash;
     struct note_key key;
     struct checkpoint signed_c;
+    struct checkpoint against; /* an older one to be continued, when has_against */
+    bool has_against, continues;
     struct edge *edge;
     struct difference differs; /* the first tile with other hashes */
     struct difference missing; /* the first tile that is not there */
@@ -167,6 +169,35 @@ static bool take(struct verifier *v, struct bytes data, size_t *at, uint64_t seq
     return written == seq;
 }
 
+/* Once as many records are in the tree as an older checkpoint has, it must be the same tree. */
+static CK_RV compare_against(struct verifier *v)
+{
+    uint8_t root[HASH_LEN];
+    CK_RV rv;
+
+    if (!v->has_against || v->edge->size != v->against.size)
+        return CKR_OK;
+    rv = edge_root(v->edge, v->hash, root);
+    if (rv == CKR_OK)
+        v->continues = memcmp(root, v->against.root, HASH_LEN) == 0;
+    return rv;
+}
+
+/* Told last: a record that is not the signed one says more. */
+static void check_against(struct verifier *v)
+{
+    if (v->has_against && v->against.size > v->signed_c.size)
+        problem(v,
+                "the log has %" PRIu64 " records, the checkpoint given has %" PRIu64
+                ": the log was put back to an older state, or cut",
+                v->signed_c.size, v->against.size);
+    else if (v->has_against && !v->continues)
+        problem(v,
+                "the first %" PRIu64 " records are not those of the checkpoint given: the log was "
+                "rewritten",
+                v->against.size);
+}
+
 /* Hashes the records of the signed bundle n. */
 static CK_RV add_bundle(struct verifier *v, uint64_t n)
 {
@@ -194,6 +225,8 @@ static CK_RV add_bundle(struct verifier *v, uint64_t n)
         rv = hash_leaf(v->hash, json, leaf);
         if (rv == CKR_OK)
             rv = edge_push(v->edge, v->hash, leaf, &sink);
+        if (rv == CKR_OK)
+            rv = compare_against(v);
     }
     if (rv == CKR_OK && v->report.ok && exact && at != v->bundle.len)
         bad_record(v, first + width,
@@ -206,9 +239,10 @@ static CK_RV add_bundle(struct verifier *v, uint64_t n)
 
 static CK_RV add_records(struct verifier *v)
 {
-    CK_RV rv = CKR_OK;
+    CK_RV rv;
 
     v->edge->size = 0;
+    rv = compare_against(v);
     for (uint64_t n = 0; rv == CKR_OK && v->report.ok && n * BUNDLE_RECORDS < v->signed_c.size; n++)
         rv = add_bundle(v, n);
     for (unsigned level = 0; rv == CKR_OK && v->report.ok && level < EDGE_LEVELS; level++) {
@@ -377,10 +411,31 @@ static CK_RV verify(struct verifier *v)
         rv = check_root(v);
     if (rv == CKR_OK && v->report.ok)
         rv = check_tail(v);
+    if (rv == CKR_OK)
+        check_against(v);
     return rv == CKR_OK && (!buf_ok(&v->partial) || !buf_ok(&v->bundle)) ? fail_memory() : rv;
 }
 
 CK_RV verify_log(const char *dir, const char *verifier_key, struct verify_report *ret)
+{
+    return verify_log_against(dir, verifier_key, BYTES_NONE, ret);
+}
+
+static CK_RV open_against(struct verifier *v, struct bytes note)
+{
+    CK_RV rv;
+
+    if (note.len == 0)
+        return CKR_OK;
+    v->has_against = true;
+    rv = checkpoint_open(v->hash, &v->key, note, &v->against);
+    return rv == CKR_DATA_INVALID
+               ? fail_in(CKR_ARGUMENTS_BAD, "the checkpoint to be continued is none of this log")
+               : rv;
+}
+
+CK_RV verify_log_against(const char *dir, const char *verifier_key, struct bytes against,
+                         struct verify_report *ret)
 {
     struct verifier v = {.folder = -1,
                          .bundle = BUF_INIT(BUNDLE_FILE_MAX),
@@ -390,6 +445,8 @@ CK_RV verify_log(const char *dir, const char *verifier_key, struct verify_report
 
     if (rv == CKR_OK)
         rv = note_key_parse(v.hash, verifier_key, &v.key);
+    if (rv == CKR_OK)
+        rv = open_against(&v, against);
     if (rv == CKR_OK)
         rv = file_open_folder(dir, &v.folder);
     if (rv == CKR_OK) {

@@ -33,6 +33,10 @@ struct verify_report {
  * means the report was made (read report->ok); another code that the folder could not be read.
  */
 MUST_CHECK CK_RV verify_log(const char *dir, const char *verifier_key, struct verify_report *ret);
+/* And that the log continues the one that `against` signed, an older checkpoint of it that was kept
+ * elsewhere. CKR_ARGUMENTS_BAD when that is no checkpoint of this log. */
+MUST_CHECK CK_RV verify_log_against(const char *dir, const char *verifier_key, struct bytes against,
+                                    struct verify_report *ret);
 
 /*
  * Calls each for records from..(end of log, tail included), in order, with the record's JSON, until

@@ -2,15 +2,19 @@
  * the log is itself in the log. */
 #include "pkcs11/admin_int.h"
 
+#include "audit/proof.h"
 #include "audit/verify.h"
 #include "base/clock.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #define PAGE_RECORDS 1000       /* records a page at most, and unless asked otherwise */
 #define PAGE_BYTES   (4U << 20) /* and bytes of them */
+#define WAIT_MAX_MS  600000     /* for a record to come */
+#define WAIT_STEP_MS 100
 
 /* ---- log.show ---- */
 
@@ -19,8 +23,10 @@ struct reading {
     json_t *events;
     char since[CLOCK_TEXT_MAX]; /* "": from the start; times of one format compare as texts */
     bool denied;
+    bool others; /* leave out what this application does to read the log */
     size_t limit, bytes;
-    int64_t next; /* where the next page begins; -1: the log's end was reached */
+    uint64_t end; /* behind the last record looked at */
+    bool more;    /* the page was full before the log's end */
     CK_RV rv;
 };
 
@@ -37,6 +43,9 @@ static bool is_wanted(const struct reading *r, const json_t *event)
 
     if (r->since[0] != '\0' && (time == NULL || strcmp(time, r->since) < 0))
         return false;
+    if (r->others && member_is(event, "app", r->a->run.app->id) &&
+        member_is(event, "function", r->a->verb->name))
+        return false;
     return member_is(event, "vault", admin_text(r->a, "vault")) &&
            member_is(event, "object", admin_text(r->a, "object")) &&
            (!r->denied || member_is(event, "verdict", "deny"));
@@ -49,9 +58,10 @@ static bool read_one(void *ctx, uint64_t seq, struct bytes json)
     json_t *event;
 
     if (json_array_size(r->events) >= r->limit || r->bytes >= PAGE_BYTES) {
-        r->next = (int64_t)seq;
+        r->more = true;
         return false;
     }
+    r->end = seq + 1;
     event = json_loadb((const char *)json.data, json.len, 0, &error);
     if (event == NULL) {
         r->rv = fail(CKR_DEVICE_ERROR,
@@ -87,20 +97,49 @@ static CK_RV read_filters(struct admin *a, struct reading *r)
     return rv;
 }
 
+static CK_RV read_page(struct admin *a, struct reading *r)
+{
+    CK_RV rv = verify_read(engine_paths(a->run.app->engine)->log, r->end, read_one, r);
+
+    return rv == CKR_OK ? r->rv : rv;
+}
+
+/* Until the log holds more than was read of it. false: the time is over. */
+static bool wait_for_more(struct admin *a, const struct reading *r, int64_t *left_ms)
+{
+    const struct timespec step = {.tv_nsec = WAIT_STEP_MS * 1000000L};
+    struct trail_status status = {.size = 0};
+
+    while (*left_ms > 0) {
+        *left_ms -= WAIT_STEP_MS;
+        (void)clock_nanosleep(CLOCK_MONOTONIC, 0, &step, NULL);
+        if (trail_status(engine_trail(a->run.app->engine), &status) != CKR_OK ||
+            status.size > r->end)
+            return true;
+    }
+    return false;
+}
+
+/* With "wait-ms" a page without records is not handed out before others' come, or that is over. */
 static CK_RV log_show_verb(struct admin *a)
 {
-    struct reading r = {.a = a, .events = json_array(), .next = -1};
+    struct reading r = {.a = a, .events = json_array()};
+    int64_t wait_ms = admin_number(a, "wait-ms", 0);
     CK_RV rv = admin_put(a->answer, "events", r.events);
 
+    r.others = wait_ms > 0;
+    r.end = (uint64_t)admin_number(a, "from", 0);
+    wait_ms = wait_ms > WAIT_MAX_MS ? WAIT_MAX_MS : wait_ms;
     if (rv == CKR_OK)
         rv = read_filters(a, &r);
     if (rv == CKR_OK)
-        rv = verify_read(engine_paths(a->run.app->engine)->log,
-                         (uint64_t)admin_number(a, "from", 0), read_one, &r);
+        rv = read_page(a, &r);
+    while (rv == CKR_OK && json_array_size(r.events) == 0 && wait_for_more(a, &r, &wait_ms))
+        rv = read_page(a, &r);
     if (rv == CKR_OK)
-        rv = r.rv;
+        rv = admin_put(a->answer, "next", r.more ? json_integer((json_int_t)r.end) : json_null());
     if (rv == CKR_OK)
-        rv = admin_put(a->answer, "next", r.next < 0 ? json_null() : json_integer(r.next));
+        rv = admin_put(a->answer, "end", json_integer((json_int_t)r.end));
     gate_count(&a->run, json_array_size(r.events));
     return rv;
 }
@@ -128,7 +167,8 @@ static CK_RV log_verify_verb(struct admin *a)
 {
     struct engine *engine = a->run.app->engine;
     struct verify_report report = {.size = 0};
-    CK_RV rv = verify_log(engine_paths(engine)->log, engine_log_key_text(engine), &report);
+    CK_RV rv = verify_log_against(engine_paths(engine)->log, engine_log_key_text(engine),
+                                  bytes_from_str(admin_text(a, "against")), &report);
 
     if (rv != CKR_OK)
         return rv;
@@ -175,22 +215,50 @@ static CK_RV log_checkpoint_verb(struct admin *a)
                : rv;
 }
 
+/* A record that no checkpoint covers yet is given one first. */
+static CK_RV log_prove_verb(struct admin *a)
+{
+    struct engine *engine = a->run.app->engine;
+    struct trail *trail = engine_trail(engine);
+    struct buf proof = BUF_INIT(PROOF_TEXT_MAX);
+    struct buf record = BUF_INIT(EVENT_JSON_MAX);
+    int64_t seq = admin_number(a, "seq", -1);
+    struct trail_status status;
+    CK_RV rv = trail_status(trail, &status);
+
+    if (rv == CKR_OK && (seq < 0 || (uint64_t)seq >= status.size))
+        rv = fail(CKR_ARGUMENTS_BAD, "the log has no record %lld: its last one is %llu",
+                  (long long)seq, (unsigned long long)status.size - 1);
+    if (rv == CKR_OK && (uint64_t)seq >= status.signed_size)
+        rv = trail_checkpoint(trail);
+    if (rv == CKR_OK)
+        rv = proof_record(engine_paths(engine)->log, engine_log_key_text(engine), (uint64_t)seq,
+                          &proof, &record);
+    if (rv == CKR_OK)
+        rv = admin_put(a->answer, "proof", admin_json_text(buf_bytes(&proof)));
+    if (rv == CKR_OK)
+        rv = admin_put(a->answer, "record", admin_json_text(buf_bytes(&record)));
+    buf_release(&proof);
+    buf_release(&record);
+    return rv;
+}
+
 /* ---- the chapter ---- */
 
 static const struct admin_member show_members[] = {
-    {"vault", MEMBER_TEXT, false},
-    {"since", MEMBER_TEXT, false},
-    {"object", MEMBER_TEXT, false},
-    {"denied", MEMBER_BOOL, false},
-    {"limit", MEMBER_NUMBER, false},
-    {"from", MEMBER_NUMBER, false},
-    {0},
+    {"vault", MEMBER_TEXT, false},     {"since", MEMBER_TEXT, false},
+    {"object", MEMBER_TEXT, false},    {"denied", MEMBER_BOOL, false},
+    {"limit", MEMBER_NUMBER, false},   {"from", MEMBER_NUMBER, false},
+    {"wait-ms", MEMBER_NUMBER, false}, {0},
 };
+static const struct admin_member verify_members[] = {{"against", MEMBER_TEXT, false}, {0}};
+static const struct admin_member prove_members[] = {{"seq", MEMBER_NUMBER, true}, {0}};
 static const struct admin_member no_members[] = {{0}};
 
 static const struct admin_verb verbs[] = {
     {"log.show", ACTION_READ_LOG, ADMIN_VAULT, show_members, log_show_verb},
-    {"log.verify", ACTION_VERIFY_LOG, ADMIN_REPORTS, no_members, log_verify_verb},
+    {"log.verify", ACTION_VERIFY_LOG, ADMIN_REPORTS, verify_members, log_verify_verb},
+    {"log.prove", ACTION_READ_LOG, 0, prove_members, log_prove_verb},
     {"log.key", ACTION_VERIFY_LOG, 0, no_members, log_key_verb},
     {"log.checkpoint", ACTION_VERIFY_LOG, 0, no_members, log_checkpoint_verb},
 };

@@ -37,8 +37,12 @@ int cmd_policy_explain(const struct invocation *inv);
 int cmd_policy_roles(const struct invocation *inv);
 int cmd_policy_schema(const struct invocation *inv);
 int cmd_policy_decide(const struct invocation *inv);
-/* cmd_log.c */
+/* cmd_log_read.c */
 int cmd_log_show(const struct invocation *inv);
+int cmd_log_follow(const struct invocation *inv);
+int cmd_log_export(const struct invocation *inv);
+/* cmd_log.c */
+int cmd_log_prove(const struct invocation *inv);
 int cmd_log_verify(const struct invocation *inv);
 int cmd_log_key(const struct invocation *inv);
 int cmd_log_checkpoint(const struct invocation *inv);

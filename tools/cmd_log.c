@@ -1,102 +1,22 @@
-/* keyward log. */
+/* keyward log verify, prove, key, checkpoint: what the log is worth. Reading it is in
+ * cmd_log_read.c. */
 #include "tools/client.h"
 #include "tools/cmd.h"
+#include "tools/file.h"
 #include "tools/print.h"
 
+#include <errno.h>
 #include <stdio.h>
-#include <string.h>
+#include <stdlib.h>
 
-/* ---- show ---- */
+#define CHECKPOINT_MAX 65536 /* bytes of a checkpoint with the signatures of many witnesses */
 
-static const char *text(const json_t *event, const char *name)
+static const char *text(const json_t *answer, const char *name)
 {
-    const char *value = json_string_value(json_object_get(event, name));
+    const char *value = json_string_value(json_object_get(answer, name));
 
     return value != NULL ? value : "";
 }
-
-/* seq time phase principal function [action] vault/object -> rv (reason) */
-static void print_event(const json_t *event)
-{
-    const char *object = text(event, "object");
-    const char *phase = text(event, "phase");
-    const char *rv = text(event, "rv");
-
-    (void)printf("%lld %s ", (long long)json_integer_value(json_object_get(event, "seq")),
-                 text(event, "time"));
-    print_safe(text(event, "principal")[0] != '\0' ? text(event, "principal") : "-");
-    (void)printf(" %s %s ", text(event, "function"),
-                 text(event, "action")[0] != '\0' ? text(event, "action") : "-");
-    (void)printf("%s%s", text(event, "vault")[0] != '\0' ? text(event, "vault") : "-",
-                 object[0] != '\0' ? "/" : "");
-    print_safe(object);
-    if (text(event, "mechanism")[0] != '\0')
-        (void)printf(" %s", text(event, "mechanism"));
-    if (strcmp(phase, "intent") == 0)
-        (void)printf(" -> intent");
-    else
-        (void)printf(" -> %s%s", strcmp(text(event, "verdict"), "deny") == 0 ? "denied " : "", rv);
-    if (text(event, "reason")[0] != '\0') {
-        (void)printf(" (");
-        print_safe(text(event, "reason"));
-        (void)putchar(')');
-    }
-    (void)putchar('\n');
-}
-
-static void print_page(const struct invocation *inv, const json_t *events)
-{
-    for (size_t i = 0; i < json_array_size(events); i++)
-        if (option(inv, "--json") != NULL) {
-            (void)json_dumpf(json_array_get(events, i), stdout, JSON_COMPACT);
-            (void)putchar('\n');
-        } else {
-            print_event(json_array_get(events, i));
-        }
-}
-
-/* VAULT/NAME names both; a name alone is an object's in any vault. */
-static json_t *show_request(const struct invocation *inv, json_int_t from)
-{
-    const char *vault = option(inv, "--vault");
-    const char *object = option(inv, "--object");
-    const char *slash = object != NULL && vault == NULL ? strchr(object, '/') : NULL;
-    json_t *request =
-        json_pack("{s:s, s:I, s:s*, s:b, s:s*, s:s*}", "verb", "log.show", "from", from, "since",
-                  option(inv, "--since"), "denied", (int)(option(inv, "--denied") != NULL),
-                  "object", slash != NULL ? slash + 1 : object, "vault", vault);
-
-    if (request != NULL && slash != NULL)
-        (void)json_object_set_new(request, "vault", json_stringn(object, (size_t)(slash - object)));
-    return request;
-}
-
-/* A page at a time, up to what the log held when a page came back as the last. */
-int cmd_log_show(const struct invocation *inv)
-{
-    struct client client;
-    json_int_t from = 0;
-    int rc = client_open(inv, &client);
-
-    while (rc == TOOL_DONE && from >= 0) {
-        json_t *request = show_request(inv, from);
-        json_t *answer = NULL;
-        const json_t *next;
-
-        rc = request != NULL
-                 ? client_call(&client, request, &answer)
-                 : tool_fail(TOOL_FAILED, inv->command->name, "what was given is no UTF-8 text");
-        if (rc == TOOL_DONE)
-            print_page(inv, json_object_get(answer, "events"));
-        next = json_object_get(answer, "next");
-        from = json_is_integer(next) ? json_integer_value(next) : -1;
-        json_decref(answer);
-    }
-    client_close(&client);
-    return rc;
-}
-
-/* ---- verify, key, checkpoint ---- */
 
 static int tell_report(const struct invocation *inv, const json_t *answer)
 {
@@ -118,15 +38,41 @@ static int tell_report(const struct invocation *inv, const json_t *answer)
     return TOOL_DONE;
 }
 
+/* --against FILE: the checkpoint in it, which the log must continue. NULL after a line. */
+static json_t *verify_request(const struct invocation *inv)
+{
+    json_t *request = json_pack("{s:s}", "verb", "log.verify");
+    const char *path = option(inv, "--against");
+    struct buf note = BUF_INIT(CHECKPOINT_MAX);
+    json_t *against = NULL;
+
+    if (path != NULL && file_read(inv, path, &note) == TOOL_DONE) {
+        against = json_stringn((const char *)note.data, note.len);
+        if (note.len == 0 || against == NULL)
+            (void)tool_fail(TOOL_FAILED, inv->command->name, "%s is no checkpoint", path);
+    }
+    if (path != NULL && (note.len == 0 || json_object_set_new(request, "against", against) != 0)) {
+        json_decref(request);
+        request = NULL;
+    }
+    buf_release(&note);
+    return request;
+}
+
 /* A log that keeps the vault from opening is refused, with the report on it. */
 int cmd_log_verify(const struct invocation *inv)
 {
     struct client client;
     json_t *answer = NULL;
-    int rc = client_open(inv, &client);
+    json_t *request = verify_request(inv);
+    int rc = request != NULL ? client_open(inv, &client) : TOOL_FAILED;
 
-    if (rc == TOOL_DONE) {
-        rc = client_try(&client, json_pack("{s:s}", "verb", "log.verify"), &answer);
+    if (request == NULL)
+        return rc;
+    if (rc != TOOL_DONE) {
+        json_decref(request);
+    } else {
+        rc = client_try(&client, request, &answer);
         if (rc == TOOL_DONE || json_object_get(answer, "report") != NULL)
             rc = tell_report(inv, answer);
         else
@@ -136,6 +82,37 @@ int cmd_log_verify(const struct invocation *inv)
     client_close(&client);
     return rc;
 }
+
+/* ---- prove ---- */
+
+/* The proof; or the record it is about, exactly as its hash has it. */
+static void print_proof(const struct invocation *inv, const json_t *answer)
+{
+    if (option(inv, "--record") != NULL)
+        (void)fputs(text(answer, "record"), stdout);
+    else if (option(inv, "--json") != NULL)
+        print_json(answer);
+    else
+        (void)fputs(text(answer, "proof"), stdout);
+}
+
+int cmd_log_prove(const struct invocation *inv)
+{
+    char *end;
+    long long seq;
+
+    errno = 0;
+    seq = strtoll(inv->args[0], &end, 10);
+    if (errno != 0 || end == inv->args[0] || *end != '\0' || seq < 0)
+        return tool_fail(TOOL_USAGE, inv->command->name,
+                         "%s is no record's number: see the first column of keyward log show",
+                         inv->args[0]);
+    return client_do(inv, NULL,
+                     json_pack("{s:s, s:I}", "verb", "log.prove", "seq", (json_int_t)seq),
+                     print_proof);
+}
+
+/* ---- key, checkpoint ---- */
 
 static void print_key(const struct invocation *inv, const json_t *answer)
 {

@@ -49,7 +49,14 @@ const struct command commands[] = {
      "answer requests by Cedar policies; needs no home"},
     {"log show", "", 0, 0, "--vault --since --object --denied --json", cmd_log_show,
      "print the log; --json: a record a line"},
-    {"log verify", "", 0, 0, "--json", cmd_log_verify, "verify the whole log"},
+    {"log follow", "", 0, 0, "--vault --since --object --denied --json", cmd_log_follow,
+     "print records as they come, until interrupted"},
+    {"log export", "", 0, 0, "--format --vault --since --object --denied", cmd_log_export,
+     "print the log for another program to read"},
+    {"log verify", "", 0, 0, "--against --json", cmd_log_verify,
+     "verify the whole log; --against: and that it continues an older checkpoint"},
+    {"log prove", "SEQ", 1, 1, "--record --json", cmd_log_prove,
+     "print a proof that a record is in the log; --record: the record itself"},
     {"log key", "", 0, 0, "", cmd_log_key, "print the key that verifies the log"},
     {"log checkpoint", "", 0, 0, "", cmd_log_checkpoint, "sign what the log holds now"},
 };
@@ -66,7 +73,6 @@ static const char *const later[] = {
     "key rotation", "key import-wrapped", "key adopt",
     "key backup",   "key restore",        "secret",
     "cert",         "policy who-can",     "policy diff",
-    "log follow",   "log prove",          "log export",
     "metrics",
 };
 

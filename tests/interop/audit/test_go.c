@@ -3,6 +3,7 @@
  * when one byte is changed. Usage: test_go VERIFY.GO. Skips where go or the package (Debian:
  * golang-golang-x-mod-dev) is missing.
  */
+#include "audit/proof.h"
 #include "tests/support/logbox.h"
 #include "tests/support/suite.h"
 
@@ -43,6 +44,23 @@ static int go_accepts(const struct logbox *box, const char *older)
 
     (void)snprintf(program, sizeof(program), "%s/verify", work);
     return run(argv);
+}
+
+static int go_accepts_proof(const char *proof, const char *record, const char *vkey)
+{
+    char program[80];
+    const char *argv[] = {program, "-proof", proof, record, vkey, NULL};
+
+    (void)snprintf(program, sizeof(program), "%s/verify", work);
+    return run(argv);
+}
+
+static void write_file(const char *path, const struct buf *data)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+
+    ck_assert_int_eq(write(fd, data->data, data->len), (ssize_t)data->len);
+    (void)close(fd);
 }
 
 static const unsigned sizes[] = {1, 255, 256, 257, 700, 65536, 66000};
@@ -116,6 +134,35 @@ START_TEST(go_and_we_refuse_the_same_changed_file)
 }
 END_TEST
 
+static const unsigned proven[] = {0, 1, 255, 256, 511, 512, 600, 699};
+
+START_TEST(go_accepts_a_proof_of_a_record_without_the_log_and_of_no_other_record)
+{
+    struct logbox box;
+    struct trail *trail = logbox_start(&box);
+    struct buf proof = BUF_INIT(PROOF_TEXT_MAX);
+    struct buf record = BUF_INIT(EVENT_JSON_MAX);
+    char proof_path[80];
+    char record_path[80];
+
+    logbox_append(trail, 700);
+    assert_ok(trail_checkpoint(trail));
+    trail_close(trail);
+    (void)snprintf(proof_path, sizeof(proof_path), "%s/proof", box.root);
+    (void)snprintf(record_path, sizeof(record_path), "%s/record", box.root);
+    assert_ok(proof_record(box.dir, box.vkey, proven[_i], &proof, &record));
+    write_file(proof_path, &proof);
+    write_file(record_path, &record);
+    ck_assert_int_eq(go_accepts_proof(proof_path, record_path, box.vkey), 0);
+    record.data[record.len / 2] ^= 1;
+    write_file(record_path, &record);
+    ck_assert_int_eq(go_accepts_proof(proof_path, record_path, box.vkey), 1);
+    buf_release(&proof);
+    buf_release(&record);
+    logbox_release(&box);
+}
+END_TEST
+
 /* NULL when the verifier was built, else why not. */
 static const char *build(const char *source)
 {
@@ -143,6 +190,8 @@ int main(int argc, char **argv)
          .loop_end = sizeof(sizes) / sizeof(*sizes),
          .timeout_s = 120},
         CASE(go_reads_labels_of_any_bytes),
+        CASE_LOOP(go_accepts_a_proof_of_a_record_without_the_log_and_of_no_other_record,
+                  sizeof(proven) / sizeof(*proven)),
         CASE_LOOP(go_and_we_refuse_the_same_changed_file, sizeof(changed) / sizeof(*changed)),
     };
     const char *const clean[] = {"rm", "-rf", work, NULL};

@@ -2,6 +2,7 @@
 // checkpoints are continued.
 //
 // Usage: verify DIR VKEY [OLDER-CHECKPOINT...]    Exit: 0 verified ("ok SIZE"), 1 not (reason on stderr).
+//        verify -proof PROOF RECORD VKEY          a C2SP tlog-proof of the record in a file, without the log ("ok INDEX").
 package main
 
 import (
@@ -48,12 +49,16 @@ func (t tiles) ReadTiles(list []tlog.Tile) ([][]byte, error) {
 func (t tiles) SaveTiles([]tlog.Tile, [][]byte) {}
 
 func openCheckpoint(path, vkey string) (tlog.Tree, error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return tlog.Tree{}, err
+	}
+	return parseCheckpoint(data, vkey)
+}
+
+func parseCheckpoint(data []byte, vkey string) (tlog.Tree, error) {
 	var tree tlog.Tree
 	verifier, err := note.NewVerifier(vkey)
-	if err != nil {
-		return tree, err
-	}
-	data, err := os.ReadFile(path)
 	if err != nil {
 		return tree, err
 	}
@@ -174,7 +179,50 @@ func verify(dir, vkey string, older []string) (int64, error) {
 	return tree.N, nil
 }
 
+// checkProof takes a proof apart: header, index, hashes, an empty line, the checkpoint.
+func checkProof(path, recordPath, vkey string) (int64, error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return 0, err
+	}
+	record, err := os.ReadFile(recordPath)
+	if err != nil {
+		return 0, err
+	}
+	head, checkpoint, found := strings.Cut(string(data), "\n\n")
+	lines := strings.Split(head, "\n")
+	if !found || len(lines) < 2 || lines[0] != "c2sp.org/tlog-proof@v1" || !strings.HasPrefix(lines[1], "index ") {
+		return 0, errors.New("this is no tlog-proof")
+	}
+	index, err := strconv.ParseInt(lines[1][len("index "):], 10, 64)
+	if err != nil {
+		return 0, err
+	}
+	var proof tlog.RecordProof
+	for _, line := range lines[2:] {
+		hash, err := tlog.ParseHash(line)
+		if err != nil {
+			return 0, err
+		}
+		proof = append(proof, hash)
+	}
+	tree, err := parseCheckpoint([]byte(checkpoint), vkey)
+	if err != nil {
+		return 0, err
+	}
+	return index, tlog.CheckRecord(proof, tree.N, tree.Hash, index, tlog.RecordHash(record))
+}
+
 func main() {
+	if len(os.Args) == 5 && os.Args[1] == "-proof" {
+		index, err := checkProof(os.Args[2], os.Args[3], os.Args[4])
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		fmt.Printf("ok %d\n", index)
+		return
+	}
 	if len(os.Args) < 3 {
 		fmt.Fprintln(os.Stderr, "usage: verify DIR VKEY [OLDER-CHECKPOINT...]")
 		os.Exit(2)

@@ -69,6 +69,91 @@ other_is_refused "verifies none" "$KEYWARD" log verify
 other_is_refused "signs none" "$KEYWARD" log checkpoint
 says "the verifier's key is the log's" "^$(head -1 "$KEYWARD_HOME/log/checkpoint")\\+[0-9a-f]{8}\\+[A-Za-z0-9+/=]+$" "$KEYWARD" log key
 says "a checkpoint" '^checkpoint over [0-9]+ records$' "$KEYWARD" log checkpoint
+
+# ---- for other programs ----
+export_json() {
+    "$KEYWARD" log export --vault lab >"$WORK/exported" && "$KEYWARD" log show --json --vault lab | head -n "$(wc -l <"$WORK/exported")" | cmp - "$WORK/exported"
+}
+check "export: JSON lines, those of show" export_json
+syslog() { # PRI by outcome, RFC 5424 header, escaped parameters
+    "$KEYWARD" log export --format syslog --denied --vault web >"$WORK/syslog" && python3 - "$WORK/syslog" <<'PY'
+import re, sys
+line = re.compile(r'^<(\d+)>1 (\S+) (\S+) keyward (\d+) (\S+) \[keyward@32473((?: [a-z_]+="(?:[^"\\\]]|\\.)*")+)\] \ufeff(.*)$')
+lines = open(sys.argv[1], encoding="utf-8").read().splitlines()
+assert lines
+for text in lines:
+    m = line.match(text)
+    assert m, text
+    assert m[1] == "108", text  # log audit, warning
+    assert 'principal="User::\\"alice\\""' in m[6] and 'rules="never"' in m[6], text
+PY
+}
+check "export: RFC 5424, refusals as warnings" syslog
+informational() {
+    "$KEYWARD" log export --format syslog --vault lab | head -1 | grep -q '^<110>1 '
+}
+check "and what was allowed as information" informational
+cef() {
+    "$KEYWARD" log export --format cef --denied --vault web >"$WORK/cef" && python3 - "$WORK/cef" "$WORK/lines" <<'PY'
+import datetime, json, re, sys
+for text, event in zip(open(sys.argv[1]).read().splitlines(), map(json.loads, open(sys.argv[2]))):
+    head, ext = text.rsplit("|", 1)
+    assert head == "CEF:0|keyward|keyward|%s|C_SignInit|sign|6" % head.split("|")[3], head
+    pairs = dict(re.findall(r'(\w+)=((?:[^=\\]|\\.)*?)(?= \w+=|$)', ext))
+    assert pairs["suser"] == 'User::"alice"' and pairs["cs3Label"] == "rules" and pairs["cs3"] == "never", pairs
+    assert pairs["externalId"] == str(event["seq"]) and pairs["outcome"] == "denied", pairs
+    when = datetime.datetime.fromisoformat(event["time"].replace("Z", "+00:00"))
+    assert pairs["rt"] == str(int(when.timestamp() * 1000)), (pairs["rt"], event["time"])
+PY
+}
+events --denied --vault web
+check "export: CEF, with the time in milliseconds" cef
+misused "a format that is not there" 'json, syslog, cef and text' "$KEYWARD" log export --format xml
+follow() { # what comes after it began, and neither what was before nor its own reading
+    "$KEYWARD" log follow --json >"$WORK/followed" &
+    local follower=$!
+    pids+=("$follower")
+    for _ in $(seq 300); do
+        "$KEYWARD" vault show lab >/dev/null
+        [ "$(grep -c '"function":"vault.show"' "$WORK/followed")" -lt 2 ] || break
+        sleep 0.1
+    done
+    kill "$follower"
+    python3 - "$WORK/followed" <<'PY'
+import json, sys
+functions = [json.loads(line)["function"] for line in open(sys.argv[1])]
+assert functions.count("vault.show") >= 2 and set(functions) <= {"vault.show", "status"}, functions
+PY
+}
+check "follow prints records as they come" follow
+closed_output() {
+    "$KEYWARD" log show >/dev/full
+}
+fails "a full disk under what is exported is no success" 'standard output cannot be written' closed_output
+prove() {
+    "$KEYWARD" log prove 3 >"$WORK/proof" && head -2 "$WORK/proof" | tail -1 | grep -qx 'index 3' &&
+        "$KEYWARD" log prove 3 --record | python3 -c 'import json, sys; assert json.load(sys.stdin)["seq"] == 3'
+}
+check "a record's proof, and the record as it is proven" prove
+newest() { # not yet under a checkpoint
+    local seq
+    seq=$("$KEYWARD" log show --json | tail -1 | python3 -c 'import json, sys; print(json.load(sys.stdin)["seq"])')
+    "$KEYWARD" log prove "$seq" | grep -qx "index $seq"
+}
+check "the newest record's, which makes a checkpoint first" newest
+fails "of a record that is not there" 'no record 999999' "$KEYWARD" log prove 999999
+misused "of no number" 'no record.s number' "$KEYWARD" log prove last
+other_is_refused "who does not administer proves none" "$KEYWARD" log prove 3
+
+cp "$KEYWARD_HOME/log/checkpoint" "$WORK/older"
+"$KEYWARD" vault list >/dev/null
+"$KEYWARD" log checkpoint >/dev/null
+says "the log continues a checkpoint that was kept" '^log verified' "$KEYWARD" log verify --against "$WORK/older"
+sed '2s/$/0/' "$WORK/older" >"$WORK/forged"
+fails "a checkpoint that was edited proves nothing" 'none of this log' "$KEYWARD" log verify --against "$WORK/forged"
+fails "what is no checkpoint" 'none of this log' "$KEYWARD" log verify --against "$WORK/data"
+fails "a file that is not there" 'nowhere' "$KEYWARD" log verify --against "$WORK/nowhere"
+
 says "the log verifies" '^log verified: [0-9]+ records signed' "$KEYWARD" log verify
 check "as JSON" is_json "$KEYWARD" log verify --json
 

@@ -1,0 +1,113 @@
+/* keyward log show, follow, export: the log's records, a page at a time. */
+#include "tools/client.h"
+#include "tools/cmd.h"
+#include "tools/log_format.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define FOLLOW_WAIT_MS 60000 /* one request of a follower; it leaves a record each */
+
+/* VAULT/NAME names both; a name alone is an object's in any vault. */
+static json_t *show_request(const struct invocation *inv, json_int_t from, json_int_t wait_ms)
+{
+    const char *vault = option(inv, "--vault");
+    const char *object = option(inv, "--object");
+    const char *slash = object != NULL && vault == NULL ? strchr(object, '/') : NULL;
+    json_t *request = json_pack("{s:s, s:I, s:I, s:s*, s:b, s:s*, s:s*}", "verb", "log.show",
+                                "from", from, "wait-ms", wait_ms, "since", option(inv, "--since"),
+                                "denied", (int)(option(inv, "--denied") != NULL), "object",
+                                slash != NULL ? slash + 1 : object, "vault", vault);
+
+    if (request != NULL && slash != NULL)
+        (void)json_object_set_new(request, "vault", json_stringn(object, (size_t)(slash - object)));
+    return request;
+}
+
+/* One page; *ret_answer is the caller's. */
+static int get_page(struct client *client, json_int_t from, json_int_t wait_ms, json_t **ret_answer)
+{
+    json_t *request = show_request(client->inv, from, wait_ms);
+
+    return request != NULL ? client_call(client, request, ret_answer)
+                           : tool_fail(TOOL_FAILED, client->inv->command->name,
+                                       "what was given is no UTF-8 text");
+}
+
+/* False when nobody takes what is printed any more; keyward.c says so at the end. */
+static bool print_page(const struct log_format *format, const json_t *answer)
+{
+    const json_t *events = json_object_get(answer, "events");
+
+    for (size_t i = 0; i < json_array_size(events); i++)
+        format->print(json_array_get(events, i));
+    return fflush(stdout) == 0 && !ferror(stdout);
+}
+
+/* Up to what the log held when a page came back as the last; with follow for ever. */
+static int read_log(const struct invocation *inv, const struct log_format *format, json_int_t from,
+                    bool follow)
+{
+    struct client client;
+    int rc = client_open(inv, &client);
+
+    while (rc == TOOL_DONE && from >= 0) {
+        json_t *answer = NULL;
+        const json_t *next;
+
+        rc = get_page(&client, from, follow ? FOLLOW_WAIT_MS : 0, &answer);
+        next = json_object_get(answer, follow ? "end" : "next");
+        from = json_is_integer(next) ? json_integer_value(next) : -1;
+        if (rc == TOOL_DONE && !print_page(format, answer))
+            from = -1;
+        json_decref(answer);
+    }
+    client_close(&client);
+    return rc;
+}
+
+static const struct log_format *plain_or_json(const struct invocation *inv)
+{
+    return log_format_find(option(inv, "--json") != NULL ? "json" : "text");
+}
+
+int cmd_log_show(const struct invocation *inv)
+{
+    return read_log(inv, plain_or_json(inv), 0, false);
+}
+
+/* Where the log ends now: how much it holds is in the answer to a request for nothing. */
+static int end_of_log(const struct invocation *inv, json_int_t *ret)
+{
+    struct client client;
+    json_t *answer = NULL;
+    int rc = client_open(inv, &client);
+
+    if (rc == TOOL_DONE)
+        rc = client_call(&client, json_pack("{s:s}", "verb", "status"), &answer);
+    if (rc == TOOL_DONE)
+        *ret = json_integer_value(json_object_get(json_object_get(answer, "log"), "size"));
+    json_decref(answer);
+    client_close(&client);
+    return rc;
+}
+
+/* From now on, or from --since. */
+int cmd_log_follow(const struct invocation *inv)
+{
+    json_int_t from = 0;
+    int rc = option(inv, "--since") != NULL ? TOOL_DONE : end_of_log(inv, &from);
+
+    return rc == TOOL_DONE ? read_log(inv, plain_or_json(inv), from, true) : rc;
+}
+
+int cmd_log_export(const struct invocation *inv)
+{
+    const char *name = option(inv, "--format");
+    const struct log_format *format = log_format_find(name != NULL ? name : "json");
+
+    if (format == NULL)
+        return tool_fail(TOOL_USAGE, inv->command->name,
+                         "--format %s: there are json, syslog, cef and text", name);
+    return read_log(inv, format, 0, false);
+}

@@ -1,0 +1,18 @@
+/* One record of the log as a line: for people, and for the programs that collect logs. */
+#ifndef KEYWARD_TOOLS_LOG_FORMAT_H
+#define KEYWARD_TOOLS_LOG_FORMAT_H
+
+#include <jansson.h>
+
+struct log_format {
+    const char *name; /* NULL ends the list */
+    void (*print)(json_t *event);
+};
+
+/* What --format takes: "text", "json" (a line each), "syslog" (RFC 5424), "cef" (ArcSight Common
+ * Event Format, version 0). */
+extern const struct log_format log_formats[];
+/* NULL when there is none of that name. */
+const struct log_format *log_format_find(const char *name);
+
+#endif
