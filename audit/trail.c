@@ -7,6 +7,7 @@
 #include "audit/bundle.h"
 #include "audit/files.h"
 #include "audit/paths.h"
+#include "base/heap.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -69,7 +70,7 @@ static CK_RV open_folder(struct trail *t, const char *dir)
 {
     CK_RV rv;
 
-    t->dir = realpath(dir, NULL);
+    t->dir = text_real_path(dir);
     if (t->dir == NULL)
         return fail_errno("find log folder", dir);
     rv = file_open_folder(t->dir, &t->folder);

@@ -8,6 +8,7 @@
 #include "base/config.h"
 
 #include "base/bytes.h"
+#include "base/heap.h"
 #include "base/scope.h"
 
 #include <errno.h>
@@ -140,7 +141,7 @@ static CK_RV fail_unknown(const struct reading *r, const char *section, const ch
 
 static CK_RV read_text(struct found *found, const char *value)
 {
-    found->text = strdup(value);
+    found->text = text_copy(value);
     return found->text != NULL ? CKR_OK : fail_memory();
 }
 

@@ -6,6 +6,7 @@
  * and so back to us.
  */
 #include "hsm/launch.h"
+#include "base/heap.h"
 #include "base/scope.h"
 #include "hsm/control.h"
 
@@ -113,10 +114,9 @@ static CK_RV launch(const char *path, const char *softhsm_conf, int control)
     int rc;
 
     if (softhsm_conf != NULL) {
-        if (asprintf(&conf, "SOFTHSM2_CONF=%s", softhsm_conf) < 0) {
-            conf = NULL;
+        conf = text_format("SOFTHSM2_CONF=%s", softhsm_conf);
+        if (conf == NULL)
             return fail_memory();
-        }
         environment[2] = conf;
     }
     rc = start(path, environment, control, &first);

@@ -1,6 +1,8 @@
 /* Starting a worker, and losing it: see pool.h. */
 #include "hsm/pool_int.h"
 
+#include "base/heap.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,7 +13,7 @@
 
 static bool copy_text(char **to, const char *from)
 {
-    *to = from != NULL ? strdup(from) : NULL;
+    *to = from != NULL ? text_copy(from) : NULL;
     return from == NULL || *to != NULL;
 }
 

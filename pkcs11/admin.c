@@ -132,19 +132,30 @@ static json_t *error_json(struct admin *a, CK_RV rv)
     return NULL;
 }
 
+/* json_dumps() would give us memory of jansson, which is not always ours to free (base/heap.h). */
+static int take_text(const char *text, size_t len, void *ctx)
+{
+    struct buf *whole = ctx;
+
+    buf_put(whole, text, len);
+    return buf_ok(whole) ? 0 : -1;
+}
+
 static CK_RV give(struct admin *a, CK_RV rv,
                   void (*receive)(void *ctx, const CK_UTF8CHAR *json, CK_ULONG len), void *ctx)
 {
     static const char no_memory[] = "{\"error\":\"out of memory\",\"rv\":\"CKR_HOST_MEMORY\"}";
     json_t *answer = rv == CKR_OK ? json_incref(a->answer) : error_json(a, rv);
-    SCOPED_FREE char *text = answer != NULL ? json_dumps(answer, JSON_COMPACT) : NULL;
+    struct buf text = BUF_INIT(SIZE_MAX);
 
-    json_decref(answer);
-    if (text == NULL) {
+    if (answer != NULL && json_dump_callback(answer, take_text, &text, JSON_COMPACT) == 0) {
+        receive(ctx, text.data, text.len);
+    } else {
         receive(ctx, (const CK_UTF8CHAR *)no_memory, sizeof(no_memory) - 1);
-        return CKR_HOST_MEMORY;
+        rv = CKR_HOST_MEMORY;
     }
-    receive(ctx, (const CK_UTF8CHAR *)text, strlen(text));
+    json_decref(answer);
+    buf_release(&text);
     return rv;
 }
 

@@ -8,6 +8,7 @@
 #include "pkcs11/admin_int.h"
 
 #include "audit/verify.h"
+#include "base/heap.h"
 #include "base/names.h"
 #include "pkcs11/module.h"
 
@@ -81,7 +82,7 @@ static CK_RV ensure_empty(const char *home)
 /* mkdir -p, remembering where it began. */
 static CK_RV make_home_folder(struct making *m)
 {
-    SCOPED_FREE char *path = strdup(m->paths.home);
+    SCOPED_FREE char *path = text_copy(m->paths.home);
 
     if (path == NULL)
         return fail_memory();
@@ -92,7 +93,7 @@ static CK_RV make_home_folder(struct making *m)
             continue;
         *c = '\0';
         if (mkdir(path, 0700) == 0) {
-            if (m->first_made == NULL && (m->first_made = strdup(path)) == NULL)
+            if (m->first_made == NULL && (m->first_made = text_copy(path)) == NULL)
                 return fail_memory();
         } else if (errno != EEXIST) {
             return fail_errno("make the folder", path);
@@ -137,7 +138,7 @@ static void remove_contents(int parent, const char *name)
 /* From the home up to the topmost folder that init made. */
 static void remove_folders(struct making *m)
 {
-    SCOPED_FREE char *path = strdup(m->paths.home);
+    SCOPED_FREE char *path = text_copy(m->paths.home);
 
     if (path == NULL || m->first_made == NULL)
         return;
@@ -233,7 +234,7 @@ static CK_RV write_settings(const struct making *m)
 
 static CK_RV absolute(const char *path, char **ret)
 {
-    *ret = realpath(path, NULL);
+    *ret = text_real_path(path);
     return *ret != NULL ? CKR_OK : fail_errno("find", path);
 }
 
@@ -246,7 +247,7 @@ static CK_RV find_softhsm(char **ret)
 {
     for (size_t i = 0; i < sizeof(softhsm_paths) / sizeof(*softhsm_paths); i++)
         if (access(softhsm_paths[i], R_OK) == 0) {
-            *ret = strdup(softhsm_paths[i]);
+            *ret = text_copy(softhsm_paths[i]);
             return *ret != NULL ? CKR_OK : fail_memory();
         }
     return fail(CKR_GENERAL_ERROR,

@@ -7,6 +7,7 @@
  */
 #include "pkcs11/app.h"
 
+#include "base/heap.h"
 #include "pkcs11/gate.h"
 #include "pkcs11/handles.h"
 #include "pkcs11/message.h"
@@ -26,11 +27,10 @@ static char *name_of_uid(uid_t uid)
     char buf[4096];
     struct passwd pw;
     struct passwd *found = NULL;
-    char *name = NULL;
 
     if (getpwuid_r(uid, &pw, buf, sizeof(buf), &found) == 0 && found != NULL)
-        return strdup(pw.pw_name);
-    return asprintf(&name, "%lu", (unsigned long)uid) >= 0 ? name : NULL;
+        return text_copy(pw.pw_name);
+    return text_format("%lu", (unsigned long)uid);
 }
 
 static char *name_of_gid(gid_t gid)
@@ -38,11 +38,10 @@ static char *name_of_gid(gid_t gid)
     char buf[16384];
     struct group gr;
     struct group *found = NULL;
-    char *name = NULL;
 
     if (getgrgid_r(gid, &gr, buf, sizeof(buf), &found) == 0 && found != NULL)
-        return strdup(gr.gr_name);
-    return asprintf(&name, "%lu", (unsigned long)gid) >= 0 ? name : NULL;
+        return text_copy(gr.gr_name);
+    return text_format("%lu", (unsigned long)gid);
 }
 
 static CK_RV read_groups(struct app *app)
@@ -75,9 +74,9 @@ static char *read_exe(void)
     ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - 1);
 
     if (n < 0)
-        return strdup("");
+        return text_copy("");
     path[n] = '\0';
-    return strdup(path);
+    return text_copy(path);
 }
 
 static CK_RV identify(struct app *app)

@@ -7,6 +7,8 @@
  */
 #include "pkcs11/engine.h"
 
+#include "base/heap.h"
+
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -63,7 +65,7 @@ CK_RV engine_new(const char *home, const char *worker, const struct clock *clock
         rv = fail(CKR_GENERAL_ERROR, "the HSM worker keyward-hsm is neither beside the module nor "
                                      "in libexec: reinstall keyward");
     if (rv == CKR_OK) {
-        engine->worker = strdup(worker);
+        engine->worker = text_copy(worker);
         rv = engine->worker != NULL ? local_new(&engine->local) : fail_memory();
     }
     if (rv != CKR_OK) {

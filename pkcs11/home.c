@@ -3,6 +3,7 @@
  * anything.
  */
 #include "base/config.h"
+#include "base/heap.h"
 #include "pkcs11/engine.h"
 
 #include <errno.h>
@@ -23,16 +24,13 @@ static const char *environment(const char *name)
 
 static char *join(const char *dir, const char *name)
 {
-    char *path = NULL;
-
-    return asprintf(&path, "%s/%s", dir, name) >= 0 ? path : NULL;
+    return text_format("%s/%s", dir, name);
 }
 
 static char *home_of_user(void)
 {
     const char *data = environment("XDG_DATA_HOME");
     const char *home = environment("HOME");
-    char *path = NULL;
 
     if (data != NULL && data[0] == '/')
         return join(data, "keyward");
@@ -43,9 +41,9 @@ static char *home_of_user(void)
 
         if (getpwuid_r(geteuid(), &pw, buf, sizeof(buf), &found) != 0 || found == NULL)
             return NULL;
-        return asprintf(&path, "%s/.local/share/keyward", pw.pw_dir) >= 0 ? path : NULL;
+        return text_format("%s/.local/share/keyward", pw.pw_dir);
     }
-    return asprintf(&path, "%s/.local/share/keyward", home) >= 0 ? path : NULL;
+    return text_format("%s/.local/share/keyward", home);
 }
 
 char *home_find(void)
@@ -53,9 +51,9 @@ char *home_find(void)
     const char *named = environment("KEYWARD_HOME");
 
     if (named != NULL)
-        return strdup(named);
+        return text_copy(named);
     if (geteuid() == 0)
-        return strdup("/var/lib/keyward");
+        return text_copy("/var/lib/keyward");
     return home_of_user();
 }
 
@@ -86,9 +84,9 @@ CK_RV home_paths_make(const char *home, struct home_paths *ret)
     bool whole = true;
 
     /* Absolute from the start: the host may change its working directory. */
-    paths.home = home[0] == '/' ? strdup(home) : NULL;
+    paths.home = home[0] == '/' ? text_copy(home) : NULL;
     if (home[0] != '/') {
-        SCOPED_FREE char *cwd = getcwd(NULL, 0);
+        SCOPED_FREE char *cwd = text_working_folder();
 
         if (cwd == NULL)
             return fail_errno("find the working directory for", home);

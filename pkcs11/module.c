@@ -8,6 +8,7 @@
  */
 #include "pkcs11/module.h"
 
+#include "base/heap.h"
 #include "pkcs11/call.h"
 
 #include <dlfcn.h>
@@ -152,14 +153,14 @@ char *module_worker_path(void)
 
     if (dladdr((void *)&module, &info) != 0 && info.dli_fname != NULL) {
         slash = strrchr(info.dli_fname, '/');
-        if (slash != NULL && asprintf(&path, "%.*s/../hsm/keyward-hsm",
-                                      (int)(slash - info.dli_fname), info.dli_fname) >= 0) {
-            if (access(path, X_OK) == 0)
-                return path;
-            free(path);
-        }
+        if (slash != NULL)
+            path = text_format("%.*s/../hsm/keyward-hsm", (int)(slash - info.dli_fname),
+                               info.dli_fname);
+        if (path != NULL && access(path, X_OK) == 0)
+            return path;
+        free(path);
     }
-    path = strdup(KEYWARD_LIBEXECDIR "/keyward-hsm");
+    path = text_copy(KEYWARD_LIBEXECDIR "/keyward-hsm");
     if (path != NULL && access(path, X_OK) == 0)
         return path;
     free(path);

@@ -1,6 +1,8 @@
 /* SQLite behind a table of constant statements: see db.h. */
 #include "vault/db.h"
 
+#include "base/heap.h"
+
 #include <sqlite3.h>
 #include <stdlib.h>
 #include <string.h>
@@ -265,7 +267,7 @@ static CK_RV connect(const char *path, struct db **ret)
     CK_RV rv;
     int rc;
 
-    if (db == NULL || (db->path = strdup(path)) == NULL)
+    if (db == NULL || (db->path = text_copy(path)) == NULL)
         return fail_memory();
     rc = sqlite3_open_v2(path, &db->handle, flags, NULL);
     if (rc == SQLITE_OK)

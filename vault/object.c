@@ -1,6 +1,7 @@
 /* Objects of a vault: see object.h. */
 #include "vault/object.h"
 
+#include "base/heap.h"
 #include "vault/record.h"
 #include "vault/reset_int.h"
 
@@ -372,7 +373,7 @@ static CK_RV collect_id(void *ctx, const struct record *record, struct bytes con
                         bool *ret_more)
 {
     struct ids *ids = ctx;
-    uint8_t(*list)[STORE_ID_LEN] = reallocarray(ids->list, ids->count + 1, STORE_ID_LEN);
+    uint8_t(*list)[STORE_ID_LEN] = array_resize(ids->list, ids->count + 1, STORE_ID_LEN);
 
     (void)content;
     if (list == NULL)

@@ -2,6 +2,8 @@
  * store_int.h. */
 #include "vault/record.h"
 
+#include "base/heap.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
@@ -34,7 +36,7 @@ static bool read_keyring_row(void *ctx, const struct db_value *row, size_t colum
 
 static CK_RV keep_keys(struct store *store, struct keys *keys)
 {
-    struct keys **list = reallocarray(store->keys, store->keys_count + 1, sizeof(struct keys *));
+    struct keys **list = array_resize(store->keys, store->keys_count + 1, sizeof(struct keys *));
 
     if (list == NULL)
         return fail_memory();
@@ -191,7 +193,7 @@ static CK_RV fill_file(const struct store_config *config, const char *path, stru
 
 static CK_RV sync_folder_of(const char *path)
 {
-    SCOPED_FREE char *copy = strdup(path);
+    SCOPED_FREE char *copy = text_copy(path);
     SCOPED_FD int fd = -1;
     const char *folder;
 
@@ -280,8 +282,8 @@ static CK_RV copy_config(struct store *store, const struct store_config *config)
     store->hsm = config->hsm;
     store->local = config->local;
     store->clock = config->clock;
-    store->path = strdup(config->path);
-    store->lock_dir = strdup(config->lock_dir);
+    store->path = text_copy(config->path);
+    store->lock_dir = text_copy(config->lock_dir);
     store->generation = generation_new();
     return store->path != NULL && store->lock_dir != NULL && store->generation != NULL
                ? CKR_OK

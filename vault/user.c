@@ -1,5 +1,6 @@
 /* Users of a vault: names, PIN hashes and counted failures, each a record under the vault's key.
  * See vault.h; logging in is in login.c. */
+#include "base/heap.h"
 #include "vault/reset_int.h"
 #include "vault/user_int.h"
 
@@ -242,7 +243,7 @@ static CK_RV list_user(void *ctx, const struct record *record, struct bytes cont
 {
     struct list *list = ctx;
     struct user user;
-    struct user_info *infos = reallocarray(list->infos, list->count + 1, sizeof(struct user_info));
+    struct user_info *infos = array_resize(list->infos, list->count + 1, sizeof(struct user_info));
     CK_RV rv;
 
     (void)record;

@@ -2,6 +2,7 @@
  * key. See vault.h; making one is in create.c. */
 #include "vault/vault.h"
 
+#include "base/heap.h"
 #include "vault/record.h"
 #include "vault/reset_int.h"
 #include "vault/vault_int.h"
@@ -231,7 +232,7 @@ static CK_RV list_vault(void *ctx, const struct record *record, struct bytes con
 {
     struct list *list = ctx;
     struct vault_info *infos =
-        reallocarray(list->infos, list->count + 1, sizeof(struct vault_info));
+        array_resize(list->infos, list->count + 1, sizeof(struct vault_info));
 
     if (infos == NULL)
         return fail_memory();

@@ -107,14 +107,14 @@ void lab_sleep_ms(unsigned ms)
 
 /* ---- the module ---- */
 
-void lab_load(struct lab *lab)
+void lab_load_as(struct lab *lab, int dlopen_flags)
 {
     CK_C_GetFunctionList get_list;
     CK_RV (*get_interface)(CK_UTF8CHAR_PTR, CK_VERSION_PTR, CK_INTERFACE_PTR_PTR, CK_FLAGS);
     CK_INTERFACE *interface = NULL;
     CK_UTF8CHAR name[] = KEYWARD_INTERFACE;
 
-    lab->library = dlopen(KEYWARD_MODULE, RTLD_NOW | RTLD_LOCAL);
+    lab->library = dlopen(KEYWARD_MODULE, dlopen_flags);
     ck_assert_msg(lab->library != NULL, "%s", dlerror());
     get_list = (CK_C_GetFunctionList)dlsym(lab->library, "C_GetFunctionList");
     ck_assert_ptr_nonnull(get_list);
@@ -123,6 +123,11 @@ void lab_load(struct lab *lab)
     ck_assert_ptr_nonnull(get_interface);
     assert_ok(get_interface(name, NULL, &interface, 0));
     lab->admin = interface->pFunctionList;
+}
+
+void lab_load(struct lab *lab)
+{
+    lab_load_as(lab, RTLD_NOW | RTLD_LOCAL);
 }
 
 void lab_unload(struct lab *lab)

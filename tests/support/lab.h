@@ -57,6 +57,7 @@ void lab_start(struct lab *lab);
 void lab_end(struct lab *lab);
 /* The module alone, with KEYWARD_HOME as it is. */
 void lab_load(struct lab *lab);
+void lab_load_as(struct lab *lab, int dlopen_flags);
 /* As a test of a home that is somewhere else ends: only the module goes. */
 void lab_unload(struct lab *lab);
 

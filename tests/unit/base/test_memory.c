@@ -26,11 +26,9 @@ static bool fails_now(void)
 void *__real_malloc(size_t size);
 void *__real_calloc(size_t count, size_t size);
 void *__real_realloc(void *old, size_t size);
-char *__real_strdup(const char *s);
 void *__wrap_malloc(size_t size);
 void *__wrap_calloc(size_t count, size_t size);
 void *__wrap_realloc(void *old, size_t size);
-char *__wrap_strdup(const char *s);
 
 void *__wrap_malloc(size_t size)
 {
@@ -45,11 +43,6 @@ void *__wrap_calloc(size_t count, size_t size)
 void *__wrap_realloc(void *old, size_t size)
 {
     return fails_now() ? NULL : __real_realloc(old, size);
-}
-
-char *__wrap_strdup(const char *s)
-{
-    return fails_now() ? NULL : __real_strdup(s);
 }
 
 static CK_RV fill(struct attrs *a)

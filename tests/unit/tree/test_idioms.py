@@ -21,6 +21,16 @@ RULES = [
     ("print", GUESTS, False, call("printf", "fprintf", "vprintf", "vfprintf", "puts", "putchar", "perror"), "a guest does not print"),
     ("end", GUESTS, False, call("abort", "exit", "atexit", "quick_exit", "assert"), "a guest does not end its host"),
     ("shell", GUESTS, False, call("system", "popen"), "a shell is no way to run anything"),
+    (
+        "foreign memory",
+        GUESTS,
+        False,
+        re.compile(
+            r"\b(strdup|strndup|asprintf|vasprintf|getline|getdelim|reallocarray|json_dumps|open_memstream|scandir|canonicalize_file_name|"
+            r"get_current_dir_name|realpath(?=\([^()]*,\s*NULL\))|getcwd(?=\(NULL))[ \t\n]*\("
+        ),
+        "what a library allocated is not always ours to free (base/heap.h)",
+    ),
     ("unbounded", ALL_C, False, call("strcpy", "strcat", "sprintf", "vsprintf", "gets"), "writes without a bound"),
     ("unfinished", ALL_CODE, True, re.compile(r"\b(" + "TO" + "DO|FIX" + "ME|X" + r"XX)\b"), "finish it or leave it out"),
 ]
@@ -57,6 +67,9 @@ def controls(tap):
         ("a printing guest", "print", {"vault/a.c": 'void f(void) { printf\n("x"); }\n'}, "vault/a.c:1: printf"),
         ("an ending guest", "end", {"base/a.c": "\nvoid f(void) { exit(1); }\n"}, "base/a.c:2: exit"),
         ("a shell", "shell", {"hsm/a.c": 'int x = system("ls");\n'}, "system"),
+        ("the C library's memory", "foreign memory", {"vault/a.c": "char *s = strdup(t);\n"}, "strdup"),
+        ("memory of realpath()", "foreign memory", {"vault/a.c": "char *s = realpath(t, NULL);\n"}, "realpath"),
+        ("memory of getcwd()", "foreign memory", {"vault/a.c": "char *s = getcwd(NULL, 0);\n"}, "getcwd"),
         ("an unbounded copy in a test", "unbounded", {"tests/a.c": "strcpy(a, b);\n"}, "strcpy"),
         ("an unfinished comment", "unfinished", {"tools/a.c": "/* TO" + "DO: later */\n"}, "TO" + "DO"),
     ]
@@ -65,6 +78,7 @@ def controls(tap):
             tap.finds(f"{what} is found", broken(root, rules[rule], []), word)
     good = {
         "base/a.c": '/* printf("x") */ char s[] = "exit(1)"; int n = snprintf(s, 1, "x"); f.exit_code(1);\n',
+        "base/b.c": "char *s = realpath(t, buffer); s = getcwd(buffer, sizeof(buffer));\n",
         "hsm/worker.c": "int main(void) { exit(1); }\n",
         "tools/a.c": 'int main(void) { printf("x"); exit(1); }\n',
     }
