@@ -6,6 +6,8 @@
 
 #include <string.h>
 
+#define RSA_MIN_LEGACY 1024
+
 size_t mech_count(void)
 {
     return mech_row_count;
@@ -38,6 +40,26 @@ bool mech_key_is_secret(CK_KEY_TYPE type)
         if (pairs[i] == type)
             return false;
     return type != CK_UNAVAILABLE_INFORMATION;
+}
+
+CK_ULONG mech_min(const struct mech *mech, bool legacy)
+{
+    return legacy && mech->key == CKK_RSA ? RSA_MIN_LEGACY : mech->min;
+}
+
+/* By the rows that name it: those for any secret key say nothing of it. */
+bool mech_key_is_legacy(CK_KEY_TYPE type)
+{
+    bool used = false;
+
+    for (size_t i = 0; type != CK_UNAVAILABLE_INFORMATION && i < mech_row_count; i++) {
+        if (mech_rows[i].key != type && mech_rows[i].also != type)
+            continue;
+        if (!mech_rows[i].legacy)
+            return false;
+        used = true;
+    }
+    return used;
 }
 
 bool mech_takes_key(const struct mech *mech, CK_KEY_TYPE type)

@@ -75,13 +75,18 @@ struct mech {
     unsigned block; /* cipher: it works on multiples of so many bytes; 0: on a block of the key's */
     bool padded;  /* cipher: what comes out of a decryption is shorter, nobody knows by how much */
     unsigned tag; /* bytes of its tag or MAC, in full; 0: it has none, or its hash's */
-    bool legacy;  /* broken or weak: only where a vault says so */
+    bool legacy;  /* broken or weak: only where a vault says so (vault_info.legacy) */
 };
 
 size_t mech_count(void);
 const struct mech *mech_at(size_t i);                 /* rows sorted by type; NULL past the end */
 const struct mech *mech_find(CK_MECHANISM_TYPE type); /* NULL when there is no row */
 const struct mech *mech_find_name(const char *name);  /* by the standard's name */
+
+/* ulMinKeySize of a vault that says legacy, or of one that does not: RSA differs. */
+CK_ULONG mech_min(const struct mech *mech, bool legacy);
+/* Is this a type of key that only legacy mechanisms work with? */
+bool mech_key_is_legacy(CK_KEY_TYPE type);
 
 /* Does it work with keys of this type? Never for a digest. */
 bool mech_takes_key(const struct mech *mech, CK_KEY_TYPE type);

@@ -2,7 +2,7 @@
  * The table of mechanisms: see mech.h. A mechanism without a row does not exist.
  *
  * Key sizes and their units are those of the standard (3.2, section 6): bits for RSA and curves and
- * generic secrets, bytes for AES and ChaCha20. HMAC keys are counted in bits like the generic
+ * generic secrets, bytes for AES, DES and ChaCha20. HMAC keys are counted in bits like the generic
  * secrets they may be. ML-KEM, ML-DSA and SLH-DSA are counted in parameter sets (CKP_...).
  */
 #include "base/mech_int.h"
@@ -79,6 +79,7 @@ const struct mech mech_rows[] = {
     ROW(RSA_PKCS_KEY_PAIR_GEN,    CKK_RSA,  NONE,             NO_MECH,    NO_MECH, RSA_BITS,    PAIR),
     ROW(RSA_PKCS,                 CKK_RSA,  NONE,             NO_MECH,    NO_MECH, RSA_BITS,    RSA_ALL, PADDED_BLOCK),
     ROW(RSA_X_509,                CKK_RSA,  NONE,             NO_MECH,    NO_MECH, RSA_BITS,    RSA_ALL, ONE_BLOCK),
+    OLD(MD5_RSA_PKCS,             CKK_RSA,  NO_KEY, NONE,     CKM_MD5, CKM_RSA_PKCS, RSA_BITS,  SIGNS, PARTS),
     PKCS(SHA1, CKM_SHA_1),
     ROW(RSA_PKCS_OAEP,            CKK_RSA,  OAEP,             NO_MECH,    NO_MECH, RSA_BITS,    CRYPTS | WRAPS | KEMS, PADDED_BLOCK),
     ROW(RSA_PKCS_PSS,             CKK_RSA,  PSS,              NO_MECH,    NO_MECH, RSA_BITS,    SIGNS, ONE_BLOCK),
@@ -111,12 +112,17 @@ const struct mech mech_rows[] = {
     PSS(SHA3_512, CKM_SHA3_512),
     PKCS(SHA3_224, CKM_SHA3_224),
     PSS(SHA3_224, CKM_SHA3_224),
+    OLD(DES_KEY_GEN,              CKK_DES,  NO_KEY, NONE,     NO_MECH,    NO_MECH, 8, 8,        MAKES),
+    OLD(DES_ECB,                  CKK_DES,  NO_KEY, NONE,     NO_MECH,    NO_MECH, 8, 8,        CRYPTS, BLOCKS(8)),
+    OLD(DES_CBC,                  CKK_DES,  NO_KEY, IV8,      NO_MECH,    NO_MECH, 8, 8,        CRYPTS, BLOCKS(8)),
+    OLD(DES_CBC_PAD,              CKK_DES,  NO_KEY, IV8,      NO_MECH,    NO_MECH, 8, 8,        CRYPTS, BLOCKS_PAD(8)),
     OLD(DES3_KEY_GEN,             CKK_DES3, NO_KEY, NONE,     NO_MECH,    NO_MECH, 24, 24,      MAKES),
     OLD(DES3_ECB,                 CKK_DES3, NO_KEY, NONE,     NO_MECH,    NO_MECH, 24, 24,      CRYPTS, BLOCKS(8)),
     OLD(DES3_CBC,                 CKK_DES3, NO_KEY, IV8,      NO_MECH,    NO_MECH, 24, 24,      CRYPTS, BLOCKS(8)),
     OLD(DES3_CBC_PAD,             CKK_DES3, NO_KEY, IV8,      NO_MECH,    NO_MECH, 24, 24,      CRYPTS, BLOCKS_PAD(8)),
     OLD(MD5,                      NO_KEY,   NO_KEY, NONE,     NO_MECH,    NO_MECH, NO_SIZE,     CKF_DIGEST, PARTS),
     OLD(MD5_HMAC, CKK_GENERIC_SECRET, CKK_MD5_HMAC, NONE,     CKM_MD5,    NO_MECH, SECRET_BITS, SIGNS, PARTS),
+    OLD(MD5_HMAC_GENERAL, CKK_GENERIC_SECRET, CKK_MD5_HMAC, MAC_LEN, CKM_MD5, NO_MECH, SECRET_BITS, SIGNS, PARTS),
     DIGEST(SHA_1),
     HMAC(SHA_1, CKM_SHA_1),
     DIGEST(SHA256),

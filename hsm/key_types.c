@@ -18,6 +18,16 @@ static bool fits_xts(size_t len)
     return len == 32 || len == 64;
 }
 
+static bool fits_des(size_t len)
+{
+    return len == 8;
+}
+
+static bool fits_des3(size_t len)
+{
+    return len == 24;
+}
+
 static bool fits_chacha20(size_t len)
 {
     return len == 32;
@@ -31,8 +41,11 @@ static const struct hsm_key_type types[] = {
     {CKK_AES, HSM_KEY_SECRET, CKM_AES_KEY_GEN, fits_aes},
     {CKK_AES_XTS, HSM_KEY_SECRET, CKM_AES_XTS_KEY_GEN, fits_xts},
     {CKK_CHACHA20, HSM_KEY_SECRET, CKM_CHACHA20_KEY_GEN, fits_chacha20},
+    {CKK_DES, HSM_KEY_SECRET, CKM_DES_KEY_GEN, fits_des},
+    {CKK_DES3, HSM_KEY_SECRET, CKM_DES3_KEY_GEN, fits_des3},
     {CKK_GENERIC_SECRET, HSM_KEY_SECRET, CKM_GENERIC_SECRET_KEY_GEN, fits_any},
     {CKK_HKDF, HSM_KEY_SECRET, CKM_HKDF_KEY_GEN, fits_any},
+    {CKK_MD5_HMAC, HSM_KEY_SECRET, KW_NO_MECHANISM, fits_any}, /* comes from outside only */
     {CKK_SHA_1_HMAC, HSM_KEY_SECRET, CKM_SHA_1_KEY_GEN, fits_any},
     {CKK_SHA224_HMAC, HSM_KEY_SECRET, CKM_SHA224_KEY_GEN, fits_any},
     {CKK_SHA256_HMAC, HSM_KEY_SECRET, CKM_SHA256_KEY_GEN, fits_any},

@@ -16,6 +16,7 @@ static const struct hash_row {
     CK_MECHANISM_TYPE type;
     const char *name;
 } hash_rows[LOCAL_HASHES] = {
+    {CKM_MD5, "MD5"}, /* whether a caller gets it, the vault says */
     {CKM_SHA_1, "SHA1"},
     {CKM_SHA224, "SHA224"},
     {CKM_SHA256, "SHA256"},

@@ -16,7 +16,7 @@
 #include <openssl/kdf.h>
 #include <openssl/provider.h>
 
-#define LOCAL_HASHES 11
+#define LOCAL_HASHES 12
 
 struct local {
     OSSL_LIB_CTX *ctx;

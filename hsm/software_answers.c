@@ -154,9 +154,33 @@ static const uint8_t chacha_cipher[130] = {
 
 #define AES .type = CKK_AES, .kind = HSM_KEY_SECRET, .use = HSM_ENCRYPT
 
+/* NIST SP 800-67, appendix B.1; of DES, its first key and FIPS 81, appendix B. */
+static const uint8_t des_key[24] = {0x01, 0x23, 0x45, 0x67, 0x89, 0xab, 0xcd, 0xef,
+                                    0x23, 0x45, 0x67, 0x89, 0xab, 0xcd, 0xef, 0x01,
+                                    0x45, 0x67, 0x89, 0xab, 0xcd, 0xef, 0x01, 0x23};
+static const uint8_t des3_plain[8] = {0x54, 0x68, 0x65, 0x20, 0x71, 0x75, 0x66, 0x63};
+static const uint8_t des3_cipher[8] = {0xa8, 0x26, 0xfd, 0x8c, 0xe5, 0x3b, 0x85, 0x5f};
+static const uint8_t des_cipher[8] = {0x3f, 0xa4, 0x0e, 0x8a, 0x98, 0x4d, 0x48, 0x15};
+
 CK_RV software_test_cipher(struct local *local)
 {
     const struct software_answer answers[] = {
+        {.what = "DES",
+         .type = CKK_DES,
+         .kind = HSM_KEY_SECRET,
+         .use = HSM_ENCRYPT,
+         .material = {des_key, 8},
+         .mechanism = {.mechanism = CKM_DES_ECB},
+         .in = BYTES_LIT("Now is t"),
+         .out = SPAN(des_cipher)},
+        {.what = "triple DES",
+         .type = CKK_DES3,
+         .kind = HSM_KEY_SECRET,
+         .use = HSM_ENCRYPT,
+         .material = SPAN(des_key),
+         .mechanism = {.mechanism = CKM_DES3_ECB},
+         .in = SPAN(des3_plain),
+         .out = SPAN(des3_cipher)},
         {.what = "AES-ECB",
          AES,
          .material = SPAN(ecb_key),
@@ -273,6 +297,10 @@ static const uint8_t hmac_sha512[64] = {
 static const uint8_t cmac[16] = {0x07, 0x0a, 0x16, 0xb4, 0x6b, 0x4d, 0x41, 0x44,
                                  0xf7, 0x9b, 0xdd, 0x9d, 0xd0, 0x4a, 0x28, 0x7c};
 
+/* RFC 2202, 2, test case 2. */
+static const uint8_t hmac_md5[16] = {0x75, 0x0c, 0x78, 0x3e, 0x6a, 0xb0, 0xb5, 0x03,
+                                     0xea, 0xa8, 0x6e, 0x31, 0x0a, 0x5d, 0xb7, 0x38};
+
 #define JEFE                                                                                       \
     .type = CKK_GENERIC_SECRET, .kind = HSM_KEY_SECRET, .use = HSM_SIGN,                           \
     .material = BYTES_LIT("Jefe"), .in = BYTES_LIT("what do ya want for nothing?")
@@ -280,6 +308,7 @@ static const uint8_t cmac[16] = {0x07, 0x0a, 0x16, 0xb4, 0x6b, 0x4d, 0x41, 0x44,
 CK_RV software_test_mac(struct local *local)
 {
     const struct software_answer answers[] = {
+        {.what = "HMAC-MD5", JEFE, .mechanism = {.mechanism = CKM_MD5_HMAC}, .out = SPAN(hmac_md5)},
         {.what = "HMAC-SHA-256",
          JEFE,
          .mechanism = {.mechanism = CKM_SHA256_HMAC},

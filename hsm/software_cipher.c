@@ -1,5 +1,6 @@
 /*
- * AES without authentication, in software: ECB, CBC, CTR. See software_int.h.
+ * AES, and DES for old data, without authentication, in software: ECB, CBC, CTR. See
+ * software_int.h.
  *
  * CBC_PAD is undone here, not by OpenSSL: the last block is held back and its padding looked at in
  * constant time, with one refusal for whatever is wrong with it.
@@ -10,25 +11,32 @@
 #include <stdio.h>
 #include <string.h>
 
-#define BLOCK      16
+#define BLOCK      16        /* of AES; the longest there is */
+#define DES_LEN    8         /* of a key and of a block */
 #define PIECE_MAX  (1 << 30) /* OpenSSL counts in int */
 #define COUNT_BITS 60        /* from here on a counter does not come to its end */
 
-CK_RV software_prepare_cipher(const struct hsm_ready *ready, const char *name,
-                              struct software_context *context)
+static CK_RV prepare_with(const struct hsm_ready *ready, const char *name, const uint8_t *key,
+                          struct software_context *context)
 {
     EVP_CIPHER *cipher = EVP_CIPHER_fetch(ready->local->ctx, name, NULL);
     int ok = 0;
 
     context->cipher = EVP_CIPHER_CTX_new();
     if (cipher != NULL && context->cipher != NULL)
-        ok = EVP_CipherInit_ex2(context->cipher, cipher, ready->value->data, NULL,
-                                context->use != HSM_DECRYPT, NULL);
+        ok = EVP_CipherInit_ex2(context->cipher, cipher, key, NULL, context->use != HSM_DECRYPT,
+                                NULL);
     EVP_CIPHER_free(cipher);
     if (ok != 1)
         return local_fail("start a cipher");
     (void)EVP_CIPHER_CTX_set_padding(context->cipher, 0);
     return CKR_OK;
+}
+
+CK_RV software_prepare_cipher(const struct hsm_ready *ready, const char *name,
+                              struct software_context *context)
+{
+    return prepare_with(ready, name, ready->value->data, context);
 }
 
 CK_RV software_prepare_aes(const struct hsm_ready *ready, const char *mode,
@@ -70,14 +78,53 @@ static CK_RV prepare_xts(const struct hsm_ready *ready, const CK_MECHANISM *mech
                                    context);
 }
 
-static CK_RV prepare_cbc_pad(const struct hsm_ready *ready, const CK_MECHANISM *mechanism,
+/* OpenSSL keeps single DES in a provider that is not everywhere. Triple DES whose three keys are
+ * one is single DES: what the first two steps do to a block, one undoes of the other. */
+static CK_RV prepare_des(const struct hsm_ready *ready, const char *name,
+                         struct software_context *context)
+{
+    uint8_t key[3 * DES_LEN];
+    CK_RV rv;
+
+    for (size_t i = 0; i < sizeof(key); i++)
+        key[i] = ready->value->data[i % ready->value->len];
+    rv = prepare_with(ready, name, key, context);
+    bytes_wipe(key, sizeof(key));
+    return rv;
+}
+
+static CK_RV prepare_des_ecb(const struct hsm_ready *ready, const CK_MECHANISM *mechanism,
                              struct software_context *context)
 {
-    CK_RV rv = prepare_cbc(ready, mechanism, context);
+    (void)mechanism;
+    return prepare_des(ready, "DES-EDE3-ECB", context);
+}
 
+static CK_RV prepare_des_cbc(const struct hsm_ready *ready, const CK_MECHANISM *mechanism,
+                             struct software_context *context)
+{
+    (void)mechanism;
+    return prepare_des(ready, "DES-EDE3-CBC", context);
+}
+
+/* Padding is OpenSSL's to add and ours to look at. */
+static CK_RV let_pad(CK_RV rv, struct software_context *context)
+{
     if (rv == CKR_OK && context->use == HSM_ENCRYPT)
         (void)EVP_CIPHER_CTX_set_padding(context->cipher, 1);
     return rv;
+}
+
+static CK_RV prepare_des_cbc_pad(const struct hsm_ready *ready, const CK_MECHANISM *mechanism,
+                                 struct software_context *context)
+{
+    return let_pad(prepare_des_cbc(ready, mechanism, context), context);
+}
+
+static CK_RV prepare_cbc_pad(const struct hsm_ready *ready, const CK_MECHANISM *mechanism,
+                             struct software_context *context)
+{
+    return let_pad(prepare_cbc(ready, mechanism, context), context);
 }
 
 /* ---- start: the same key, another IV ---- */
@@ -85,7 +132,7 @@ static CK_RV prepare_cbc_pad(const struct hsm_ready *ready, const CK_MECHANISM *
 static CK_RV start_with(struct software_op *op, const uint8_t *iv)
 {
     if (EVP_CipherInit_ex2(op->context->cipher, NULL, NULL, iv, -1, NULL) != 1)
-        return local_fail("start an AES operation");
+        return local_fail("start a cipher");
     return CKR_OK;
 }
 
@@ -142,7 +189,7 @@ CK_RV software_cipher_update(struct software_op *op, struct bytes in, struct buf
         int got = 0;
 
         if (EVP_CipherUpdate(op->context->cipher, at + done, &got, in.data, n) != 1)
-            return local_fail("continue an AES operation");
+            return local_fail("continue a cipher");
         done += (size_t)got;
         in = BYTES(in.data + n, in.len - (size_t)n);
     }
@@ -172,10 +219,15 @@ static CK_RV update_ctr(struct software_op *op, struct bytes in, struct buf *out
     return software_cipher_update(op, in, out);
 }
 
+static size_t block_of(const struct software_op *op)
+{
+    return (size_t)EVP_CIPHER_CTX_get_block_size(op->context->cipher);
+}
+
 /* Puts what is held in front of the new plaintext and holds the last block back. */
 static CK_RV hold_last(struct software_op *op, struct bytes plain, struct buf *out)
 {
-    size_t keep = plain.len > 0 ? BLOCK : 0;
+    size_t keep = plain.len > 0 ? block_of(op) : 0;
 
     if (keep == 0)
         return CKR_OK;
@@ -205,7 +257,7 @@ static CK_RV update_cbc_pad(struct software_op *op, struct bytes in, struct buf 
 static CK_RV fail_length(const struct software_op *op)
 {
     return fail(op->use == HSM_ENCRYPT ? CKR_DATA_LEN_RANGE : CKR_ENCRYPTED_DATA_LEN_RANGE,
-                "the data must be a multiple of 16 bytes");
+                "the data must be a multiple of %zu bytes", block_of(op));
 }
 
 static CK_RV final_plain(struct software_op *op, struct buf *out)
@@ -224,16 +276,16 @@ static CK_RV final_plain(struct software_op *op, struct buf *out)
     return CKR_OK;
 }
 
-/* 0 when the block ends in 1 to 16 bytes of their number. */
-static unsigned padding_fault(const uint8_t block[static BLOCK])
+/* 0 when the block ends in 1 to len bytes of their number. */
+static unsigned padding_fault(const uint8_t *block, unsigned len)
 {
-    unsigned pad = block[BLOCK - 1];
-    unsigned fault = ((pad - 1) | (BLOCK - pad)) >> 8; /* 0 or over 16 */
+    unsigned pad = block[len - 1];
+    unsigned fault = ((pad - 1) | (len - pad)) >> 8; /* 0 or over len */
 
-    for (unsigned i = 0; i < BLOCK; i++) {
+    for (unsigned i = 0; i < len; i++) {
         unsigned inside = (i - pad) >> 8; /* nonzero while i < pad */
 
-        fault |= inside & (block[BLOCK - 1 - i] ^ pad);
+        fault |= inside & (block[len - 1 - i] ^ pad);
     }
     return fault;
 }
@@ -241,23 +293,42 @@ static unsigned padding_fault(const uint8_t block[static BLOCK])
 static CK_RV final_cbc_pad(struct software_op *op, struct buf *out)
 {
     struct buf none = BUF_INIT(BLOCK);
+    size_t block = block_of(op);
     CK_RV rv;
 
     if (op->use == HSM_ENCRYPT)
         return final_plain(op, out);
     rv = final_plain(op, &none);
     buf_release(&none);
-    if (rv == CKR_OK && op->held.len != BLOCK)
+    if (rv == CKR_OK && op->held.len != block)
         rv = fail_length(op);
     if (rv != CKR_OK)
         return rv;
-    if (padding_fault(op->held.data) != 0)
+    if (padding_fault(op->held.data, (unsigned)block) != 0)
         return fail(CKR_ENCRYPTED_DATA_INVALID, "the ciphertext was not made for this key");
-    buf_put(out, op->held.data, (size_t)BLOCK - op->held.data[BLOCK - 1]);
+    buf_put(out, op->held.data, block - op->held.data[block - 1]);
     return buf_ok(out) ? CKR_OK : fail_memory();
 }
 
 #define CRYPTS (CKF_ENCRYPT | CKF_DECRYPT)
+
+#define DES(d)                                                                                     \
+    {.mechanism = CKM_##d##_ECB,                                                                   \
+     .uses = CRYPTS,                                                                               \
+     .prepare = prepare_des_ecb,                                                                   \
+     .start = start_ecb,                                                                           \
+     .update = software_cipher_update,                                                             \
+     .final = final_plain},                                                                        \
+        {.mechanism = CKM_##d##_CBC,                                                               \
+         .uses = CRYPTS,                                                                           \
+         .prepare = prepare_des_cbc,                                                               \
+         .start = start_cbc,                                                                       \
+         .update = software_cipher_update,                                                         \
+         .final = final_plain},                                                                    \
+    {                                                                                              \
+        .mechanism = CKM_##d##_CBC_PAD, .uses = CRYPTS, .prepare = prepare_des_cbc_pad,            \
+        .start = start_cbc_pad, .update = update_cbc_pad, .final = final_cbc_pad                   \
+    }
 
 static const struct software_way ways[] = {
     {.mechanism = CKM_AES_XTS, .uses = CRYPTS, .prepare = prepare_xts, .run = run_xts},
@@ -285,10 +356,12 @@ static const struct software_way ways[] = {
      .start = start_ctr,
      .update = update_ctr,
      .final = final_plain},
+    DES(DES),
+    DES(DES3),
 };
 
 const struct software_family software_cipher = {
-    .name = "AES",
+    .name = "block ciphers",
     .ways = ways,
     .count = sizeof(ways) / sizeof(*ways),
     .self_test = software_test_cipher,

@@ -16,6 +16,40 @@ SCOPE_DEFINE(BIGNUM, BN_free)
 
 /* ---- secret keys ---- */
 
+static bool is_des(const struct hsm_key *key)
+{
+    return key->type == CKK_DES || key->type == CKK_DES3;
+}
+
+/* FIPS 46-3: the lowest bit of each byte of a DES key makes its number of ones odd. */
+static uint8_t with_odd_parity(uint8_t byte)
+{
+    unsigned ones = byte >> 1;
+
+    ones ^= ones >> 4;
+    ones ^= ones >> 2;
+    ones ^= ones >> 1;
+    return (uint8_t)((byte & 0xfe) | (~ones & 1));
+}
+
+static void set_parity(struct secret *value)
+{
+    for (size_t i = 0; i < value->len; i++)
+        value->data[i] = with_odd_parity(value->data[i]);
+}
+
+/* PKCS#11: a DES key of another parity must be refused. */
+static CK_RV check_parity(struct bytes value)
+{
+    unsigned wrong = 0;
+
+    for (size_t i = 0; i < value.len; i++)
+        wrong |= value.data[i] ^ with_odd_parity(value.data[i]);
+    return wrong == 0 ? CKR_OK
+                      : fail(CKR_ATTRIBUTE_VALUE_INVALID,
+                             "a DES key whose parity bits are wrong: it was changed, or is none");
+}
+
 static CK_RV generate_secret(struct local *local, const struct hsm_key_spec *spec,
                              struct secret **ret_material)
 {
@@ -26,6 +60,8 @@ static CK_RV generate_secret(struct local *local, const struct hsm_key_spec *spe
     if (value == NULL)
         return fail_memory();
     rv = local_random_secret(local, value->data, len);
+    if (is_des(&spec->key))
+        set_parity(value);
     if (rv == CKR_OK)
         *ret_material = TAKE(value);
     return rv;
@@ -146,8 +182,10 @@ CK_RV software_import(void *device, struct local *local, const struct hsm_key_sp
     CK_RV rv;
 
     (void)device;
-    if (spec->key.kind == HSM_KEY_SECRET)
-        return copy_secret(material, ret_material);
+    if (spec->key.kind == HSM_KEY_SECRET) {
+        rv = is_des(&spec->key) ? check_parity(material) : CKR_OK;
+        return rv == CKR_OK ? copy_secret(material, ret_material) : rv;
+    }
     rv = local_private_normal(local, spec->key.type, material, &pair);
     return rv == CKR_OK ? give_pair(local, spec, pair, ret_spki, ret_material) : rv;
 }

@@ -122,6 +122,7 @@ static CK_RV run_tls(struct software_op *op, struct bytes in, struct buf *out)
 
 static const struct software_way ways[] = {
     HMAC(SHA256, CKM_SHA256),
+    HMAC(MD5, CKM_MD5),
     HMAC(SHA_1, CKM_SHA_1),
     HMAC(SHA224, CKM_SHA224),
     HMAC(SHA384, CKM_SHA384),

@@ -41,6 +41,11 @@ static CK_RV check_answer(const struct software_answer *a, struct hsm_ready *rea
     return rv;
 }
 
+static bool same_span(struct bytes a, struct bytes b)
+{
+    return a.data == b.data && a.len == b.len;
+}
+
 CK_RV software_check_answers(struct local *local, const struct software_answer *answers,
                              size_t count)
 {
@@ -53,7 +58,7 @@ CK_RV software_check_answers(struct local *local, const struct software_answer *
 
         /* Decoding an RSA key costs more than using it: one key serves the answers that share it.
          */
-        if (i == 0 || answers[i].material.data != answers[i - 1].material.data) {
+        if (i == 0 || !same_span(answers[i].material, answers[i - 1].material)) {
             hsm_ready_free(TAKE(ready));
             rv = software_ready_new(local, &key, answers[i].material, &ready);
         }

@@ -12,11 +12,12 @@ static json_t *vault_json(const struct vault_info *vault)
     char id[2 * VAULT_ID_LEN + 1];
 
     bytes_to_hex(BYTES(vault->id, VAULT_ID_LEN), id);
-    return json_pack("{s:s, s:I, s:s, s:s, s:o, s:I, s:b, s:s}", "name", vault->name, "slot",
+    return json_pack("{s:s, s:I, s:s, s:s, s:o, s:I, s:b, s:b, s:s}", "name", vault->name, "slot",
                      (json_int_t)vault->slot, "id", id, "protection",
                      protection_name(vault->protection), "created", admin_json_time(vault->created),
                      "retention", (json_int_t)vault->retention, "purge-protection",
-                     (int)vault->purge_protection, "default-user", vault->default_user);
+                     (int)vault->purge_protection, "legacy", (int)vault->legacy, "default-user",
+                     vault->default_user);
 }
 
 /* What new keys are protected by, where nothing else is said; untouched where the member is absent.
@@ -48,6 +49,7 @@ static CK_RV read_spec(struct admin *a, struct vault_spec *spec)
 
     spec->name = admin_text(a, "vault");
     spec->purge_protection = admin_bool(a, "purge-protection", true);
+    spec->legacy = admin_bool(a, "legacy", false);
     spec->protection = PROTECTION_HSM;
     if (!vault_name_is_valid(spec->name))
         return fail(CKR_ARGUMENTS_BAD,
@@ -176,12 +178,31 @@ static CK_RV vault_show_verb(struct admin *a)
 
 /* ---- vault.update ---- */
 
-/* For keys made from now on: those that are there stay where they are. */
+/* What the verb's own records do not tell, told in the log before it is so. */
+static CK_RV note_legacy(struct admin *a, bool legacy)
+{
+    if (legacy == a->run.vault.legacy)
+        return CKR_OK;
+    return gate_warn(&a->run, legacy
+                                  ? "the vault will offer legacy mechanisms: DES, MD5, RSA below "
+                                    "2048 bits, unwrapping with CKM_AES_CBC_PAD"
+                                  : "the vault will offer legacy mechanisms no longer");
+}
+
+/* The protection is that of keys made from now on: those that are there stay where they are.
+ * Legacy mechanisms come and go for all keys. */
 static CK_RV vault_update_verb(struct admin *a)
 {
     struct vault_info *vault = &a->run.vault;
+    bool legacy = admin_bool(a, "legacy", vault->legacy);
     CK_RV rv = read_protection(a, &vault->protection);
 
+    if (rv == CKR_OK && !admin_has(a, "protection") && !admin_has(a, "legacy"))
+        rv = fail(CKR_ARGUMENTS_BAD,
+                  "vault.update: nothing is to be changed: give \"protection\" or \"legacy\"");
+    if (rv == CKR_OK)
+        rv = note_legacy(a, legacy);
+    vault->legacy = legacy;
     if (rv == CKR_OK)
         rv = vault_update(run_store(&a->run), vault, NULL);
     if (rv == CKR_OK)
@@ -236,7 +257,8 @@ static CK_RV put_vault_health(struct admin *a, const struct vault_info *vault, j
     if (rv == CKR_OK)
         rv = engine_rules(a->run.app->engine, vault, generation, &rules);
     if (rv == CKR_OK)
-        rv = admin_append(list, json_pack("{s:s, s:b, s:o, s:o}", "name", vault->name, "policy-ok",
+        rv = admin_append(list, json_pack("{s:s, s:b, s:b, s:o, s:o}", "name", vault->name,
+                                          "legacy", (int)vault->legacy, "policy-ok",
                                           (int)(rules->policy != NULL), "policy-problem",
                                           rules->policy != NULL
                                               ? json_string("")
@@ -308,10 +330,15 @@ static const struct admin_member create_members[] = {
     {"so-pin", MEMBER_SECRET, false},
     {"retention", MEMBER_TEXT, false},
     {"purge-protection", MEMBER_BOOL, false},
+    {"legacy", MEMBER_BOOL, false},
     {0},
 };
 static const struct admin_member update_members[] = {
-    {"vault", MEMBER_TEXT, true}, {"protection", MEMBER_TEXT, true}, {0}};
+    {"vault", MEMBER_TEXT, true},
+    {"protection", MEMBER_TEXT, false},
+    {"legacy", MEMBER_BOOL, false},
+    {0},
+};
 static const struct admin_member vault_members[] = {{"vault", MEMBER_TEXT, true}, {0}};
 static const struct admin_member status_members[] = {{"check", MEMBER_BOOL, false}, {0}};
 static const struct admin_member no_members[] = {{0}};

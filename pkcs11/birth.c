@@ -2,6 +2,7 @@
 #include "pkcs11/birth.h"
 
 #include "pkcs11/handles.h"
+#include "pkcs11/legacy.h"
 #include "pkcs11/trust.h"
 
 #include <string.h>
@@ -89,7 +90,9 @@ CK_RV birth_begin(struct run *run, CK_OBJECT_CLASS cls, CK_KEY_TYPE key_type, en
         template_ulong(template, count, CKA_KEY_TYPE, key_type) != key_type)
         return fail(CKR_TEMPLATE_INCONSISTENT,
                     "CKA_CLASS or CKA_KEY_TYPE is not what this call makes: leave them out");
-    rv = template_complete(kind, use, template, count, &object.attrs);
+    rv = legacy_check_key_type(run, key_type);
+    if (rv == CKR_OK)
+        rv = template_complete(kind, use, template, count, &object.attrs);
     if (rv == CKR_OK)
         rv = trust_check(run, NULL, &object.attrs);
     if (rv == CKR_OK)
@@ -267,7 +270,9 @@ CK_RV birth_public(struct run *run, struct bytes spki, struct object *object)
 
     if (rv != CKR_OK)
         return rv;
-    rv = p.type == CKK_RSA ? set_rsa(object, &p) : set_ec(object, &p);
+    rv = p.type == CKK_RSA ? legacy_check_rsa(run, p.bits) : CKR_OK;
+    if (rv == CKR_OK)
+        rv = p.type == CKK_RSA ? set_rsa(object, &p) : set_ec(object, &p);
     if (rv == CKR_OK)
         rv = attrs_set(&object->attrs, CKA_PUBLIC_KEY_INFO, spki);
     local_public_release(&p);

@@ -2,6 +2,7 @@
  * life. */
 #include "base/mech.h"
 #include "pkcs11/call.h"
+#include "pkcs11/legacy.h"
 #include "pkcs11/message.h"
 
 #include <stdio.h>
@@ -223,7 +224,7 @@ static CK_FLAGS offered(struct run *run, const struct mech *mech)
     };
     CK_FLAGS all = 0;
 
-    if (mech->legacy)
+    if (!legacy_allows(run, mech))
         return 0;
     if ((mech->flags & CKF_DIGEST) != 0)
         return local_offers(mech->type, CKF_DIGEST) ? CKF_DIGEST : 0;
@@ -269,7 +270,7 @@ static CK_RV get_mechanism_info(struct run *run, CK_MECHANISM_TYPE type, CK_MECH
     uses = mech != NULL ? offered(run, mech) : 0;
     if (uses == 0)
         return fail(CKR_MECHANISM_INVALID, "mechanism 0x%lx is not offered", type);
-    *info = (CK_MECHANISM_INFO){.ulMinKeySize = mech->min,
+    *info = (CK_MECHANISM_INFO){.ulMinKeySize = legacy_min(run, mech),
                                 .ulMaxKeySize = mech->max,
                                 .flags = uses | message_flags(type, uses) | (mech->flags & curve)};
     return CKR_OK;

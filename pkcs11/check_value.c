@@ -13,6 +13,8 @@ static const struct cipher {
     size_t block;
 } ciphers[] = {
     {CKK_AES, CKM_AES_ECB, 16},
+    {CKK_DES, CKM_DES_ECB, 8},
+    {CKK_DES3, CKM_DES3_ECB, 8},
 };
 
 static const struct cipher *find_cipher(CK_KEY_TYPE type)

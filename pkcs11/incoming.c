@@ -29,6 +29,9 @@ static CK_RV find_kind(const struct incoming_way *way, const CK_ATTRIBUTE *templ
     if (kind_of(*ret_class, *ret_type) == KIND_NONE)
         return fail(CKR_ATTRIBUTE_VALUE_INVALID, "keys of class 0x%lx and type 0x%lx are not kept",
                     *ret_class, *ret_type);
+    if (derived && kind_of(*ret_class, *ret_type) == KIND_DES)
+        return fail(CKR_TEMPLATE_INCONSISTENT,
+                    "DES keys have parity bits that no derivation sets: generate them");
     return CKR_OK;
 }
 

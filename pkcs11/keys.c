@@ -12,6 +12,7 @@
 #include "base/names.h"
 #include "pkcs11/birth.h"
 #include "pkcs11/check_value.h"
+#include "pkcs11/legacy.h"
 #include "pkcs11/roles.h"
 
 #include <string.h>
@@ -36,6 +37,7 @@ static CK_RV check_mechanism(struct birth *b, bool pair)
 {
     CK_FLAGS needs = pair ? CKF_GENERATE_KEY_PAIR : CKF_GENERATE;
     char name[NAME_BUF_MAX];
+    CK_RV rv;
 
     b->row = mech_find(b->mechanism->mechanism);
     if (b->row == NULL || (b->row->flags & needs) == 0)
@@ -43,10 +45,8 @@ static CK_RV check_mechanism(struct birth *b, bool pair)
                     "%s does not generate %s: see C_GetMechanismList for those that do",
                     name_of_mechanism(b->mechanism->mechanism, name),
                     pair ? "key pairs" : "secret keys");
-    if (b->row->legacy)
-        return fail(CKR_MECHANISM_INVALID, "%s is not offered here: see C_GetMechanismList",
-                    b->row->name);
-    return mech_check_params(b->row, b->mechanism);
+    rv = legacy_check(b->run, b->row);
+    return rv == CKR_OK ? mech_check_params(b->row, b->mechanism) : rv;
 }
 
 /* ---- sizes ---- */
@@ -81,13 +81,14 @@ static bool exponent_is_sound(struct bytes e)
 static CK_RV size_rsa(struct birth *b)
 {
     CK_ULONG bits = attrs_ulong(&b->pair[1]->attrs, CKA_MODULUS_BITS, 0);
+    CK_ULONG min = legacy_min(b->run, b->row);
 
     b->spec.bits = bits;
     b->spec.exponent = attrs_bytes(&b->pair[1]->attrs, CKA_PUBLIC_EXPONENT);
-    if (bits < b->row->min || bits > b->row->max || bits % 8 != 0)
+    if (bits < min || bits > b->row->max || bits % 8 != 0)
         return fail(CKR_ATTRIBUTE_VALUE_INVALID,
-                    "CKA_MODULUS_BITS is %lu: give a multiple of 8 between %lu and %lu", bits,
-                    b->row->min, b->row->max);
+                    "CKA_MODULUS_BITS is %lu: give a multiple of 8 between %lu and %lu", bits, min,
+                    b->row->max);
     if (b->spec.exponent.len > 0 && !exponent_is_sound(b->spec.exponent))
         return fail(CKR_ATTRIBUTE_VALUE_INVALID,
                     "CKA_PUBLIC_EXPONENT is not an odd number of 17 to 64 bits: give 65537");
@@ -103,10 +104,17 @@ static const struct lengths {
     {CKK_AES, {16, 24, 32}, "an AES key has 16, 24 or 32 bytes"},
     {CKK_AES_XTS, {32, 64}, "an XTS key is two AES keys, 32 or 64 bytes together"},
     {CKK_CHACHA20, {32}, "a ChaCha20 key has 32 bytes"},
+    {CKK_DES, {8}, "a DES key has 8 bytes"},
+    {CKK_DES3, {24}, "a triple DES key has 24 bytes"},
 };
 
-static CK_RV check_length(const struct lengths *row, CK_ULONG len)
+/* Where there is one length only it need not be said. */
+static CK_RV take_length(struct birth *b, const struct lengths *row)
 {
+    CK_ULONG len =
+        attrs_ulong(&b->pair[0]->attrs, CKA_VALUE_LEN, row->bytes[1] == 0 ? row->bytes[0] : 0);
+
+    b->spec.bits = len * 8;
     for (size_t i = 0; i < sizeof(row->bytes) / sizeof(*row->bytes); i++)
         if (len > 0 && row->bytes[i] == len)
             return CKR_OK;
@@ -117,10 +125,10 @@ static CK_RV size_secret(struct birth *b)
 {
     CK_ULONG len = attrs_ulong(&b->pair[0]->attrs, CKA_VALUE_LEN, 0);
 
-    b->spec.bits = len * 8;
     for (size_t i = 0; i < sizeof(lengths) / sizeof(*lengths); i++)
         if (lengths[i].type == b->row->key)
-            return check_length(&lengths[i], len);
+            return take_length(b, &lengths[i]);
+    b->spec.bits = len * 8;
     if (len < b->row->min / 8 || len > b->row->max / 8)
         return fail(CKR_ATTRIBUTE_VALUE_INVALID,
                     "CKA_VALUE_LEN is %lu: give between %lu and %lu bytes", len, b->row->min / 8,

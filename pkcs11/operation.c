@@ -202,6 +202,8 @@ static CK_RV ask_again(struct run *run, struct operation *op)
     struct ask ask = operation_ask(op);
 
     if (rv == CKR_OK)
+        rv = operation_check_legacy(run, op);
+    if (rv == CKR_OK)
         rv = changed ? operation_ask_gate(run, op) : gate_resume(run, &op->grant, &ask);
     return operation_key_code(rv);
 }

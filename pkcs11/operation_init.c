@@ -3,6 +3,7 @@
  * gate is asked, then the operation stands. A key that the caller may not see is answered as one
  * that does not exist: none of the checks that tell something about it come before the gate's.
  */
+#include "pkcs11/legacy.h"
 #include "pkcs11/operation_int.h"
 
 #include <string.h>
@@ -14,7 +15,7 @@ static CK_RV find_mechanism(const struct operation_kind_row *row, const CK_MECHA
 {
     const struct mech *mech = mech_find(mechanism->mechanism);
 
-    if (mech == NULL || mech->legacy || (mech->flags & row->flag) == 0)
+    if (mech == NULL || (mech->flags & row->flag) == 0)
         return fail(CKR_MECHANISM_INVALID,
                     "mechanism 0x%lx cannot %s here: C_GetMechanismList and C_GetMechanismInfo "
                     "tell what can",
@@ -70,14 +71,22 @@ static CK_RV check_type(const struct operation_kind_row *row, const struct mech 
     return CKR_OK;
 }
 
-static CK_RV check_size(const struct mech *mech, const struct object *key)
+static CK_RV check_size(const struct run *run, const struct mech *mech, const struct object *key)
 {
+    CK_ULONG min = legacy_min(run, mech);
     size_t bits = operation_modulus_len(key) * 8;
 
-    if (mech->key == CKK_RSA && (bits < mech->min || bits > mech->max))
+    if (mech->key == CKK_RSA && (bits < min || bits > mech->max))
         return fail(CKR_KEY_SIZE_RANGE, "%s takes keys of %lu to %lu bits, this one has %zu",
-                    mech->name, mech->min, mech->max, bits);
+                    mech->name, min, mech->max, bits);
     return CKR_OK;
+}
+
+CK_RV operation_check_legacy(const struct run *run, const struct operation *op)
+{
+    CK_RV rv = legacy_check(run, op->mech);
+
+    return rv == CKR_OK && op->held != NULL ? check_size(run, op->mech, &op->held->object) : rv;
 }
 
 static CK_RV check_right(const struct operation_kind_row *row, const struct object *key)
@@ -152,7 +161,7 @@ static CK_RV check_key(const struct run *run, const struct operation *op)
     CK_RV rv = check_type(row, op->mech, key);
 
     if (rv == CKR_OK)
-        rv = check_size(op->mech, key);
+        rv = check_size(run, op->mech, key);
     if (rv == CKR_OK)
         rv = check_right(row, key);
     if (rv == CKR_OK)
@@ -181,8 +190,10 @@ CK_RV operation_ask_gate(struct run *run, const struct operation *op)
     struct ask ask = operation_ask(op);
     const struct grant *grant = gate_recall(run, &ask);
     bool visible;
-    CK_RV rv = CKR_OK;
+    CK_RV rv = legacy_check(run, op->mech);
 
+    if (rv != CKR_OK)
+        return rv;
     if (grant != NULL)
         return operation_key_code(use_again(run, op, grant));
     visible = op->held == NULL || gate_visible(run, &op->held->object);

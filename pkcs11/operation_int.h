@@ -130,6 +130,8 @@ size_t operation_modulus_len(const struct object *key);
 /* What the gate is asked for this operation; borrows from it. */
 /* Checks the key, then asks: run->gate.grant is current when the answer is yes. */
 MUST_CHECK CK_RV operation_ask_gate(struct run *run, const struct operation *op);
+/* Does the vault, as it is now, still do it (legacy.h)? Of an operation that was allowed before. */
+MUST_CHECK CK_RV operation_check_legacy(const struct run *run, const struct operation *op);
 struct ask operation_ask(const struct operation *op);
 /* CKR_USER_NOT_LOGGED_IN while the operation waits for a login of its own. */
 MUST_CHECK CK_RV operation_ensure_login(const struct operation *op);

@@ -26,7 +26,7 @@ enum object_kind {
     KIND_MONTGOMERY_PRIVATE = 1U << 9,
     KIND_AES = 1U << 10, /* XTS keys too */
     KIND_CHACHA20 = 1U << 11,
-    KIND_DES3 = 1U << 12,
+    KIND_DES = 1U << 12, /* and triple DES: of one length each */
     KIND_GENERIC = 1U << 13,
     KIND_HKDF = 1U << 14,
     KIND_MAC = 1U << 15,        /* CKK_SHA256_HMAC and its like */
@@ -46,7 +46,7 @@ enum object_kind {
     ((unsigned)KIND_RSA_PRIVATE | (unsigned)KIND_EC_PRIVATE | (unsigned)KIND_EDWARDS_PRIVATE |     \
      (unsigned)KIND_MONTGOMERY_PRIVATE | (unsigned)KIND_KEM_PRIVATE | (unsigned)KIND_PQ_PRIVATE)
 #define KINDS_SECRET                                                                               \
-    ((unsigned)KIND_AES | (unsigned)KIND_CHACHA20 | (unsigned)KIND_DES3 | (unsigned)KIND_GENERIC | \
+    ((unsigned)KIND_AES | (unsigned)KIND_CHACHA20 | (unsigned)KIND_DES | (unsigned)KIND_GENERIC |  \
      (unsigned)KIND_HKDF | (unsigned)KIND_MAC)
 /* Keys that have something to keep: in the HSM, or sealed in the vault. */
 #define KINDS_SECURED (KINDS_PRIVATE | KINDS_SECRET)

@@ -32,7 +32,7 @@
 #define SET_PUB  (KEM_PUB | (unsigned)KIND_PQ_PUBLIC)
 #define SET_PRIV (KEM_PRIV | (unsigned)KIND_PQ_PRIVATE)
 /* secret keys that encrypt, secret keys that make MACs */
-#define CIPHERS ((unsigned)KIND_AES | (unsigned)KIND_CHACHA20 | (unsigned)KIND_DES3)
+#define CIPHERS ((unsigned)KIND_AES | (unsigned)KIND_CHACHA20 | (unsigned)KIND_DES)
 #define MACS    ((unsigned)KIND_GENERIC | (unsigned)KIND_MAC)
 #define SIGNERS                                                                                    \
     ((unsigned)KIND_EC_PUBLIC | (unsigned)KIND_EDWARDS_PUBLIC | (unsigned)KIND_EC_PRIVATE |        \
@@ -152,7 +152,9 @@ static const struct attr_rule rules[] = {
     RULE(ALWAYS_AUTHENTICATE,         KINDS_PRIVATE,    0,                FALSE),
     RULE(CHECK_VALUE,                 KINDS_SECRET,     NOTE_4,           ABSENT),
     RULE(VALUE,                       KINDS_SECRET,     HIDDEN | NOTE_1,  ABSENT),
-    RULE(VALUE_LEN,                   KINDS_SECRET & ~(unsigned)KIND_DES3, NOTE_2 | NOTE_3, ABSENT),
+    /* where there is more than one */
+    RULE(VALUE_LEN,                   KINDS_SECRET & ~(unsigned)KIND_DES & ~(unsigned)KIND_CHACHA20, NOTE_2 | NOTE_3, ABSENT),
+    RULE(VALUE_LEN,                   KIND_CHACHA20,    NOTE_2,           ABSENT),
 
     /* RSA. The public exponent of a private key is optional in the standard; a key without it
        could not be checked. */
@@ -206,9 +208,11 @@ static const struct {
     {CKO_SECRET_KEY,  CKK_AES,             KIND_AES},
     {CKO_SECRET_KEY,  CKK_AES_XTS,         KIND_AES},
     {CKO_SECRET_KEY,  CKK_CHACHA20,        KIND_CHACHA20},
-    {CKO_SECRET_KEY,  CKK_DES3,            KIND_DES3},
+    {CKO_SECRET_KEY,  CKK_DES,             KIND_DES},
+    {CKO_SECRET_KEY,  CKK_DES3,            KIND_DES},
     {CKO_SECRET_KEY,  CKK_GENERIC_SECRET,  KIND_GENERIC},
     {CKO_SECRET_KEY,  CKK_HKDF,            KIND_HKDF},
+    {CKO_SECRET_KEY,  CKK_MD5_HMAC,        KIND_MAC},
     {CKO_SECRET_KEY,  CKK_SHA_1_HMAC,      KIND_MAC},
     {CKO_SECRET_KEY,  CKK_SHA224_HMAC,     KIND_MAC},
     {CKO_SECRET_KEY,  CKK_SHA256_HMAC,     KIND_MAC},

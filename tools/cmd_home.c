@@ -29,6 +29,7 @@ static void print_status(const struct invocation *inv, const json_t *answer)
     static const struct print_column columns[] = {{"VAULT", "name"},
                                                   {"POLICY OK", "policy-ok"},
                                                   {"EMPTY", "policy-empty"},
+                                                  {"LEGACY", "legacy"},
                                                   {"USERS WITHOUT PIN", "users-without-pin"},
                                                   {NULL, NULL}};
     json_t *rest;

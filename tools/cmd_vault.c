@@ -38,10 +38,11 @@ int cmd_vault_create(const struct invocation *inv)
     struct client client;
     json_t *answer = NULL;
     json_t *request =
-        json_pack("{s:s, s:s, s:s*, s:s*, s:s*, s:b}", "verb", "vault.create", "vault",
+        json_pack("{s:s, s:s, s:s*, s:s*, s:s*, s:b, s:b}", "verb", "vault.create", "vault",
                   inv->args[0], "protection", option(inv, "--protection"), "user",
                   option(inv, "--user"), "retention", option(inv, "--retention"),
-                  "purge-protection", (int)(option(inv, "--no-purge-protection") == NULL));
+                  "purge-protection", (int)(option(inv, "--no-purge-protection") == NULL), "legacy",
+                  (int)(option(inv, "--legacy") != NULL));
     int rc;
 
     if (request == NULL)
@@ -73,6 +74,7 @@ static void print_list(const struct invocation *inv, const json_t *answer)
                                                   {"CREATED", "created"},
                                                   {"RETENTION S", "retention"},
                                                   {"PURGE PROTECTED", "purge-protection"},
+                                                  {"LEGACY", "legacy"},
                                                   {NULL, NULL}};
 
     if (option(inv, "--json") != NULL)
@@ -112,17 +114,40 @@ static void print_updated(const struct invocation *inv, const json_t *answer)
 {
     const json_t *vault = json_object_get(answer, "vault");
 
-    (void)printf("vault %s: new keys have protection %s\n", inv->args[0],
-                 json_string_value(json_object_get(vault, "protection")));
+    (void)printf("vault %s: new keys have protection %s; legacy mechanisms are %s\n", inv->args[0],
+                 json_string_value(json_object_get(vault, "protection")),
+                 json_is_true(json_object_get(vault, "legacy")) ? "on" : "off");
+}
+
+static int put_switch(const struct invocation *inv, const char *name, json_t *request,
+                      const char *member)
+{
+    const char *word = option(inv, name);
+
+    if (word == NULL)
+        return TOOL_DONE;
+    if (strcmp(word, "on") != 0 && strcmp(word, "off") != 0)
+        return tool_fail(TOOL_USAGE, inv->command->name, "%s %s: it is on or off", name, word);
+    return json_object_set_new(request, member, json_boolean(strcmp(word, "on") == 0)) == 0
+               ? TOOL_DONE
+               : tool_fail(TOOL_FAILED, inv->command->name, "out of memory");
 }
 
 int cmd_vault_update(const struct invocation *inv)
 {
-    if (option(inv, "--protection") == NULL)
+    json_t *request;
+    int rc;
+
+    if (option(inv, "--protection") == NULL && option(inv, "--legacy") == NULL)
         return tool_fail(TOOL_USAGE, inv->command->name,
-                         "--protection is missing: hsm or software");
-    return client_do(inv, NULL,
-                     json_pack("{s:s, s:s, s:s}", "verb", "vault.update", "vault", inv->args[0],
-                               "protection", option(inv, "--protection")),
-                     print_updated);
+                         "nothing is to be changed: give --protection hsm|software or --legacy "
+                         "on|off");
+    request = json_pack("{s:s, s:s, s:s*}", "verb", "vault.update", "vault", inv->args[0],
+                        "protection", option(inv, "--protection"));
+    rc = put_switch(inv, "--legacy", request, "legacy");
+    if (rc != TOOL_DONE) {
+        json_decref(request);
+        return rc;
+    }
+    return client_do(inv, NULL, request, print_updated);
 }

@@ -269,6 +269,25 @@ static enum finding check_pins(struct patient *p)
     return say(p, FINDING_OK, "every user has one");
 }
 
+static enum finding check_legacy(struct patient *p)
+{
+    const json_t *vaults = json_object_get(p->status, "vaults");
+
+    if (p->status == NULL)
+        return say(p, FINDING_FAIL, "not looked at: the vault does not start");
+    for (size_t i = 0; i < json_array_size(vaults); i++) {
+        const json_t *v = json_array_get(vaults, i);
+        const char *name = json_string_value(json_object_get(v, "name"));
+
+        if (json_is_true(json_object_get(v, "legacy")))
+            return say(p, FINDING_WARN,
+                       "vault %s offers DES, MD5 and short RSA keys; when its old data is moved: "
+                       "keyward vault update %s --legacy off",
+                       name, name);
+    }
+    return say(p, FINDING_OK, "no vault offers broken or weak mechanisms");
+}
+
 /* ---- the round ---- */
 
 static const struct {
@@ -289,6 +308,7 @@ static const struct {
     {"memory", check_locked},
     {"policies", check_policies},
     {"PINs", check_pins},
+    {"legacy", check_legacy},
 };
 
 static void prepare(struct patient *p)

@@ -25,6 +25,7 @@ static void print_options(const struct command *command)
 
         (void)snprintf(name, sizeof(name), "%.*s", (int)n, at);
         value = option_value_name(name);
+        name[strcspn(name, "=")] = '\0';
         (void)printf(value != NULL ? " [%s %s]" : " [%s]", name, value);
         at += n + (at[n] == ' ');
     }

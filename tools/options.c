@@ -21,6 +21,7 @@ static const struct {
     {"--so-pin-file", "FILE"},
     {"--retention", "90d"},
     {"--no-purge-protection", NULL},
+    {"--legacy", NULL},
     {"--role", "ROLE"},
     {"--type", "TYPE"},
     {"--use", "sign,verify,..."},
@@ -63,10 +64,13 @@ static size_t kind_of(const char *name, size_t len)
     return i;
 }
 
-const char *option_value_name(const char *name)
+const char *option_value_name(const char *word)
 {
-    size_t i = kind_of(name, strlen(name));
+    const char *own = strchr(word, '=');
+    size_t i = kind_of(word, strlen(word));
 
+    if (own != NULL)
+        return own + 1;
     return i < sizeof(kinds) / sizeof(*kinds) ? kinds[i].value : NULL;
 }
 
@@ -82,15 +86,25 @@ int tool_fail(int code, const char *what, const char *fmt, ...)
     return code;
 }
 
-/* Is the word in the command's list of options? */
-static bool takes(const struct command *command, const char *name, size_t len)
+/* One word of a command's list. */
+struct option_word {
+    char text[64];
+    const char *value;
+};
+
+/* Is the word in the command's list of options? Then *ret is what its value is called there, NULL
+ * for a flag. */
+static bool takes(const struct command *command, const char *name, size_t len,
+                  struct option_word *ret)
 {
     const char *at = command->options;
 
     while (at != NULL && *at != '\0') {
         size_t n = strcspn(at, " ");
 
-        if (n == len && strncmp(at, name, len) == 0)
+        (void)snprintf(ret->text, sizeof(ret->text), "%.*s", (int)n, at);
+        ret->value = option_value_name(ret->text);
+        if (strcspn(ret->text, "=") == len && strncmp(at, name, len) == 0)
             return true;
         at += n + (at[n] == ' ');
     }
@@ -105,16 +119,17 @@ static int parse_option(int argc, char **argv, int *at, struct invocation *inv)
     size_t kind = kind_of(word, len);
     const char *value = word[len] == '=' ? word + len + 1 : NULL;
     const char *name = inv->command->name;
+    struct option_word row;
 
-    if (kind == sizeof(kinds) / sizeof(*kinds) || !takes(inv->command, word, len))
+    if (kind == sizeof(kinds) / sizeof(*kinds) || !takes(inv->command, word, len, &row))
         return tool_fail(TOOL_USAGE, name, "it has no option %.*s: see keyward help %s", (int)len,
                          word, name);
-    if (kinds[kind].value == NULL && value != NULL)
+    if (row.value == NULL && value != NULL)
         return tool_fail(TOOL_USAGE, name, "%s takes no value", kinds[kind].name);
-    if (kinds[kind].value != NULL && value == NULL) {
+    if (row.value != NULL && value == NULL) {
         if (*at + 1 >= argc)
             return tool_fail(TOOL_USAGE, name, "%s needs a value: %s %s", kinds[kind].name,
-                             kinds[kind].name, kinds[kind].value);
+                             kinds[kind].name, row.value);
         value = argv[++*at];
     }
     if (!may_repeat(kinds[kind].name) && option(inv, kinds[kind].name) != NULL)

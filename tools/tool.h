@@ -25,7 +25,9 @@ struct command {
     const char *name;      /* "vault create" */
     const char *arguments; /* "NAME", for the synopsis */
     size_t args_min, args_max;
-    const char *options; /* names it takes, separated by spaces: "--user --pin-file" */
+    /* Names it takes, separated by spaces: "--user --pin-file"; one that elsewhere is a flag may
+     * have a value here: "--legacy=on|off". */
+    const char *options;
     int (*run)(const struct invocation *inv);
     const char *summary;
 };
@@ -53,8 +55,9 @@ int invocation_parse(const struct command *command, int argc, char **argv, struc
 const char *option(const struct invocation *inv, const char *name);
 /* The i-th of an option that may be given again; NULL past the end. */
 const char *option_at(const struct invocation *inv, const char *name, size_t i);
-/* Placeholder of the option's value for the synopsis; NULL for a flag or an unknown option. */
-const char *option_value_name(const char *name);
+/* Placeholder of the option's value, by a word of a command's list; NULL for a flag or an unknown
+ * option. */
+const char *option_value_name(const char *word);
 
 /* "keyward: vault create: sentence" on standard error. Returns code. */
 __attribute__((format(printf, 3, 4))) int tool_fail(int code, const char *what, const char *fmt,

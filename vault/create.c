@@ -152,6 +152,7 @@ static CK_RV prepare(struct store *store, const struct vault_spec *spec, struct 
         .created = store_now(store),
         .retention = spec->retention > 0 ? spec->retention : RETENTION_DEFAULT,
         .purge_protection = spec->purge_protection,
+        .legacy = spec->legacy,
     };
     (void)memccpy(m->info.name, spec->name, '\0', sizeof(m->info.name));
     m->policy = spec->policy;

@@ -68,8 +68,11 @@ static int put_member(asn1_node node, const struct der_member *m, const void *at
     uint64_t value;
 
     switch (m->kind) {
+    case DER_NUMBER_OPTIONAL:
     case DER_NUMBER:
         memcpy(&value, at, sizeof(value));
+        if (m->kind == DER_NUMBER_OPTIONAL && value == 0)
+            return asn1_write_value(node, m->name, NULL, 0);
         for (size_t i = 0; i < 8; i++)
             number[1 + i] = (uint8_t)(value >> (56 - 8 * i));
         return asn1_write_value(node, m->name, number, NUMBER_LEN);
@@ -135,6 +138,19 @@ static bool get_number(asn1_node node, const struct der_member *m, void *at)
     return true;
 }
 
+/* One way to write each record: see get_optional(). */
+static bool get_number_optional(asn1_node node, const struct der_member *m, void *at)
+{
+    static const int64_t none = 0;
+    int len = 0;
+
+    if (asn1_read_value(node, m->name, NULL, &len) == ASN1_ELEMENT_NOT_FOUND) {
+        memcpy(at, &none, sizeof(none));
+        return true;
+    }
+    return get_number(node, m, at) && memcmp(at, &none, sizeof(none)) != 0;
+}
+
 static bool get_text(asn1_node node, const struct der_member *m, char *at)
 {
     int len = (int)m->max;
@@ -190,6 +206,8 @@ static bool get_member(asn1_node node, const struct der_member *m, struct bytes 
     switch (m->kind) {
     case DER_NUMBER:
         return get_number(node, m, at);
+    case DER_NUMBER_OPTIONAL:
+        return get_number_optional(node, m, at);
     case DER_TEXT:
         return get_text(node, m, at);
     case DER_OCTETS_OPTIONAL:

@@ -20,6 +20,7 @@ void der_free(struct der *der);
 
 enum der_kind {
     DER_NUMBER,          /* int64_t, 0 to max */
+    DER_NUMBER_OPTIONAL, /* the same, of an OPTIONAL member; 0 means absent, and only absent */
     DER_TEXT,            /* char array with its NUL; max bytes without it */
     DER_OCTETS,          /* struct bytes; 0 to max bytes, decoded ones point into the der given */
     DER_OCTETS_OPTIONAL, /* the same, of an OPTIONAL member; empty means absent, and only absent */

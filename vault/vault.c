@@ -27,6 +27,7 @@ struct vault_der {
     char name[VAULT_NAME_MAX + 1];
     int64_t slot, protection, created, retention, purge_protection;
     char default_user[USER_NAME_MAX + 1];
+    int64_t legacy;
 };
 
 #define MEMBER(n, k, field, most)                                                                  \
@@ -42,6 +43,7 @@ static const struct der_member vault_members[] = {
     MEMBER("retention", DER_NUMBER, retention, INT64_MAX),
     MEMBER("purgeProtection", DER_NUMBER, purge_protection, 1),
     MEMBER("defaultUser", DER_TEXT, default_user, USER_NAME_MAX),
+    MEMBER("legacy", DER_NUMBER_OPTIONAL, legacy, 1),
 };
 
 static const struct der_type vault_type = {
@@ -58,6 +60,7 @@ static CK_RV encode(struct store *store, const struct vault_info *info, struct b
         .created = info->created,
         .retention = info->retention,
         .purge_protection = info->purge_protection ? 1 : 0,
+        .legacy = info->legacy ? 1 : 0,
     };
 
     memcpy(d.name, info->name, sizeof(d.name));
@@ -81,6 +84,7 @@ static CK_RV decode(struct store *store, const struct record *record, struct byt
         .created = d.created,
         .retention = d.retention,
         .purge_protection = d.purge_protection != 0,
+        .legacy = d.legacy != 0,
         .generation = record->generation,
     };
     memcpy(ret->id, record->id, VAULT_ID_LEN);
@@ -329,6 +333,7 @@ static CK_RV write_update(struct store *store, const struct vault_info *info, co
     now.protection = info->protection;
     now.retention = info->retention;
     now.purge_protection = info->purge_protection;
+    now.legacy = info->legacy;
     memcpy(now.default_user, info->default_user, sizeof(now.default_user));
     return vault_write(store, &now, &record, false);
 }

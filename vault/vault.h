@@ -31,6 +31,7 @@ struct vault_info {
     int64_t created;            /* seconds since 1970 */
     int64_t retention;          /* seconds a deleted object can be recovered; default 90 days */
     bool purge_protection;
+    bool legacy; /* offers what is broken or weak, for old data: mech.legacy */
     char default_user[USER_NAME_MAX + 1]; /* "" when there is none */
     uint8_t log_key[32];                  /* key of the digests in the log */
     uint64_t generation;                  /* of this record */
@@ -49,6 +50,7 @@ struct vault_spec {
     enum protection protection;
     int64_t retention; /* 0: default */
     bool purge_protection;
+    bool legacy;
     struct vault_user users[VAULT_USERS_MAX]; /* it has from the start; name NULL ends them */
     const char *default_user;                 /* one of these; NULL: none */
     struct bytes policy;                      /* empty: none is set */
@@ -70,8 +72,9 @@ MUST_CHECK CK_RV vault_get_slot(struct store *store, CK_SLOT_ID slot, struct vau
  * later. */
 MUST_CHECK CK_RV vault_of_slot(struct store *store, CK_SLOT_ID slot, uint64_t generation,
                                struct vault_info *ret);
-/* Renames (NULL: keeps) and writes protection, retention, purge_protection, default_user.
- * CKR_FUNCTION_REJECTED when info->generation is no longer the record's (somebody else changed it).
+/* Renames (NULL: keeps) and writes protection, retention, purge_protection, legacy,
+ * default_user. CKR_FUNCTION_REJECTED when info->generation is no longer the record's (somebody
+ * else changed it).
  */
 MUST_CHECK CK_RV vault_update(struct store *store, const struct vault_info *info,
                               const char *new_name);

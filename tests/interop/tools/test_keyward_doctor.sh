@@ -37,7 +37,7 @@ make_home
 check "a new home is healthy" healthy
 check "as JSON" is_json "$KEYWARD" doctor --json
 every() {
-    member '[c["check"] for c in j["checks"]]' | grep -x "\['mode', 'home', 'settings', 'HSM library', 'HSM PIN file', 'HSM worker', 'disk', 'clock', 'memory limit', 'start', 'log', 'memory', 'policies', 'PINs'\]"
+    member '[c["check"] for c in j["checks"]]' | grep -x "\['mode', 'home', 'settings', 'HSM library', 'HSM PIN file', 'HSM worker', 'disk', 'clock', 'memory limit', 'start', 'log', 'memory', 'policies', 'PINs', 'legacy'\]"
 }
 check "every check has its row" every
 

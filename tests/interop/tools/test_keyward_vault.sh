@@ -33,7 +33,25 @@ says "the others stay what they are" '^protection: software$' "$KEYWARD" key sho
 says "and back" 'protection software' "$KEYWARD" vault update soft --protection software
 says "the vault shows it" '^protection: software$' "$KEYWARD" vault show soft
 fails "an update to an unknown protection" 'hsm or software' "$KEYWARD" vault update soft --protection paper
-misused "an update of nothing is usage" '--protection is missing' "$KEYWARD" vault update soft
+misused "an update of nothing is usage" 'nothing is to be changed' "$KEYWARD" vault update soft
+misused "retention is not changed afterwards" 'no option --retention' "$KEYWARD" vault update soft --retention 1d
+misused "nor is purge protection" 'no option --no-purge-protection' "$KEYWARD" vault update soft --no-purge-protection
+says "a vault does not offer what is broken" '^legacy: no$' "$KEYWARD" vault show soft
+says "unless it is told to" 'legacy mechanisms are on' "$KEYWARD" vault update soft --legacy on
+says "the vault shows that" '^legacy: yes$' "$KEYWARD" vault show soft
+says "the list shows it" '^soft .* yes$' "$KEYWARD" vault list
+says "status shows it" '^soft +yes +no +yes' "$KEYWARD" status
+says "doctor warns of it" 'legacy.*vault soft offers DES' "$KEYWARD" doctor
+says "the log tells it" 'will offer legacy mechanisms: DES' "$KEYWARD" log show --vault soft
+says "and off again" 'legacy mechanisms are off' "$KEYWARD" vault update soft --legacy=off
+says "the log tells that too" 'no longer' "$KEYWARD" log show --vault soft
+says "the other setting stayed" '^protection: software$' "$KEYWARD" vault show soft
+misused "legacy is on or off" 'it is on or off' "$KEYWARD" vault update soft --legacy maybe
+misused "said in a word of its own" '--legacy needs a value' "$KEYWARD" vault update soft --legacy
+other_is_refused "who does not administer switches nothing" "$KEYWARD" vault update soft --legacy on
+says "a vault may be made with it" 'vault old is made' "$KEYWARD" vault create old --legacy
+says "and shows it" '^legacy: yes$' "$KEYWARD" vault show old
+misused "there it is a flag" 'takes no value' "$KEYWARD" vault create old2 --legacy=on
 fails "an update of a vault that is not there" 'no vault nowhere' "$KEYWARD" vault update nowhere --protection hsm
 other_is_refused "who does not administer updates no vault" "$KEYWARD" vault update soft --protection hsm
 fails "an unknown protection" 'hsm or software' "$KEYWARD" vault create v2 --protection paper

@@ -19,6 +19,8 @@ static const struct verb {
     {"vault.list", "{\"verb\":\"vault.list\"}", NULL, CKR_ACTION_PROHIBITED, "listVault"},
     {"vault.show", "{\"verb\":\"vault.show\",\"vault\":\"web\"}", NULL, CKR_ACTION_PROHIBITED,
      "listVault web"},
+    {"vault.update", "{\"verb\":\"vault.update\",\"vault\":\"web\",\"legacy\":true}", NULL,
+     CKR_ACTION_PROHIBITED, "updateVault web"},
     {"user.add", "{\"verb\":\"user.add\",\"vault\":\"web\",\"user\":\"dave\",\"pin\":0}",
      "dave-pin-1", CKR_ACTION_PROHIBITED, "addUser web"},
     {"user.list", "{\"verb\":\"user.list\",\"vault\":\"web\"}", NULL, CKR_ACTION_PROHIBITED,

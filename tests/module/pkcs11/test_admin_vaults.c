@@ -364,6 +364,43 @@ END_TEST
 
 #define LENGTH(a) ((int)(sizeof(a) / sizeof(*(a))))
 
+/* ---- vault.update ---- */
+
+static void is_legacy(void *ctx, json_t *record)
+{
+    unsigned *seen = ctx;
+
+    if (strcmp(lab_member(record, "function"), "vault.update") == 0)
+        *seen += strstr(lab_member(record, "reason"), "will offer legacy mechanisms") != NULL;
+}
+
+START_TEST(an_update_changes_what_it_names_and_the_log_tells_when_that_is_legacy)
+{
+    struct lab lab;
+    unsigned seen = 0;
+
+    lab_start(&lab);
+    verb_refused(&lab, CKR_ARGUMENTS_BAD, "nothing is to be changed", NULL,
+                 "{\"verb\":\"vault.update\",\"vault\":\"web\"}");
+    verb_refused(&lab, CKR_ARGUMENTS_BAD, "unknown member \"retention\"", NULL,
+                 "{\"verb\":\"vault.update\",\"vault\":\"web\",\"retention\":\"1d\"}");
+    verb_ok(&lab, NULL, "{\"verb\":\"vault.show\",\"vault\":\"web\"}");
+    ck_assert_ptr_nonnull(strstr(lab.answer, "\"legacy\":false"));
+    verb_ok(&lab, NULL,
+            "{\"verb\":\"vault.update\",\"vault\":\"web\",\"protection\":\"software\"}");
+    lab_log_each(&lab, 0, is_legacy, &seen);
+    ck_assert_uint_eq(seen, 0);
+    verb_ok(&lab, NULL, "{\"verb\":\"vault.update\",\"vault\":\"web\",\"legacy\":true}");
+    ck_assert_ptr_nonnull(strstr(lab.answer, "\"legacy\":true"));
+    ck_assert_str_eq(verb_text(&lab, "vault.protection"), "software");
+    lab_log_each(&lab, 0, is_legacy, &seen);
+    ck_assert_uint_eq(seen, 1);
+    verb_ok(&lab, NULL, "{\"verb\":\"vault.show\",\"vault\":\"mail\"}");
+    ck_assert_ptr_nonnull(strstr(lab.answer, "\"legacy\":false"));
+    lab_end(&lab);
+}
+END_TEST
+
 int main(void)
 {
     const struct suite_case cases[] = {
@@ -383,6 +420,7 @@ int main(void)
         CASE_SLOW(a_locked_user_is_shown_locked_and_unlocked, 60),
         CASE(a_new_pin_replaces_the_old_one),
         CASE(status_tells_of_home_hsm_log_and_every_vault),
+        CASE(an_update_changes_what_it_names_and_the_log_tells_when_that_is_legacy),
         CASE(no_answer_and_no_record_holds_a_pin),
     };
 

@@ -31,7 +31,7 @@ START_TEST(what_has_no_row_is_not_found)
     ck_assert_ptr_null(mech_at(mech_count()));
     ck_assert_ptr_null(mech_find(CKM_XMSS));
     ck_assert_ptr_null(mech_find(CKM_RSA_9796));
-    ck_assert_ptr_null(mech_find(CKM_DES_ECB));
+    ck_assert_ptr_null(mech_find(CKM_DES2_KEY_GEN));
     ck_assert_ptr_null(mech_find(CKM_MD2));
     ck_assert_ptr_null(mech_find(KW_NO_MECHANISM));
     ck_assert_ptr_null(mech_find_name("CKM_ECDSA_SHA25"));
@@ -297,14 +297,38 @@ START_TEST(a_mechanism_takes_its_key_types_and_no_others)
 }
 END_TEST
 
-START_TEST(legacy_is_md5_and_triple_des_only)
+START_TEST(legacy_is_md5_and_des_only)
 {
     for (size_t i = 0; i < mech_count(); i++) {
         const char *name = mech_at(i)->name;
 
         ck_assert_msg(mech_at(i)->legacy ==
-                          (strstr(name, "MD5") != NULL || strstr(name, "DES3") != NULL),
+                          (strstr(name, "MD5") != NULL || strstr(name, "CKM_DES") != NULL),
                       "%s", name);
+    }
+}
+END_TEST
+
+START_TEST(keys_of_legacy_mechanisms_only_are_legacy)
+{
+    static const CK_KEY_TYPE legacy[] = {CKK_DES, CKK_DES3, CKK_MD5_HMAC};
+    static const CK_KEY_TYPE others[] = {
+        CKK_RSA, CKK_AES, CKK_GENERIC_SECRET, CKK_SHA_1_HMAC, CK_UNAVAILABLE_INFORMATION, CKK_CAST};
+
+    for (size_t i = 0; i < sizeof(legacy) / sizeof(*legacy); i++)
+        ck_assert_msg(mech_key_is_legacy(legacy[i]), "0x%lx", legacy[i]);
+    for (size_t i = 0; i < sizeof(others) / sizeof(*others); i++)
+        ck_assert_msg(!mech_key_is_legacy(others[i]), "0x%lx", others[i]);
+}
+END_TEST
+
+START_TEST(rsa_is_shorter_where_legacy_is_said_and_nothing_else_is)
+{
+    for (size_t i = 0; i < mech_count(); i++) {
+        const struct mech *m = mech_at(i);
+
+        ck_assert_uint_eq(mech_min(m, false), m->min);
+        ck_assert_uint_eq(mech_min(m, true), m->key == CKK_RSA ? 1024 : m->min);
     }
 }
 END_TEST
@@ -328,7 +352,9 @@ int main(void)
         CASE(digest_lengths_are_those_of_fips_180_and_202),
         CASE(mask_functions_name_their_digest),
         CASE(a_mechanism_takes_its_key_types_and_no_others),
-        CASE(legacy_is_md5_and_triple_des_only),
+        CASE(legacy_is_md5_and_des_only),
+        CASE(keys_of_legacy_mechanisms_only_are_legacy),
+        CASE(rsa_is_shorter_where_legacy_is_said_and_nothing_else_is),
     };
 
     return suite_run("base/mech", cases, sizeof(cases) / sizeof(*cases));

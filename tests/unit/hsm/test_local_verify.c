@@ -312,7 +312,7 @@ START_TEST(a_mechanism_for_another_key_type_is_refused)
     assert_rv(CKR_KEY_TYPE_INCONSISTENT, verify(&w, &m, BYTES_LIT(TEXT)));
     m.mechanism = CKM_AES_CBC;
     assert_rv(CKR_MECHANISM_INVALID, verify(&w, &m, BYTES_LIT(TEXT)));
-    m.mechanism = CKM_MD5_RSA_PKCS;
+    m.mechanism = CKM_MD2_RSA_PKCS;
     assert_rv(CKR_MECHANISM_INVALID, verify(&w, &m, BYTES_LIT(TEXT)));
     m.mechanism = CKM_ECDSA_SHA256;
     w.spki.len--;

@@ -95,7 +95,8 @@ static const struct {
     {CKA_VALUE,               SETPRIV,               NOTE_1 | NOTE_4 | NOTE_6 | NOTE_7, 0},
     {CKA_SEED,                SETPRIV,               NOTE_4 | NOTE_6 | NOTE_7,          0},
     {CKA_VALUE,               SECRET,                NOTE_1 | NOTE_4 | NOTE_6 | NOTE_7, 0},
-    {CKA_VALUE_LEN,           SECRET & ~(unsigned)KIND_DES3, NOTE_2 | NOTE_3,           0},
+    {CKA_VALUE_LEN,           SECRET & ~(unsigned)KIND_DES & ~(unsigned)KIND_CHACHA20, NOTE_2 | NOTE_3, 0},
+    {CKA_VALUE_LEN,           KIND_CHACHA20,     NOTE_2,                               0},
 };
 /* clang-format on */
 

@@ -193,6 +193,54 @@ START_TEST(a_record_from_before_the_optional_member_is_read)
 }
 END_TEST
 
+/* The module's Vault, all but its last member at nothing. */
+struct switched {
+    int64_t zero, on;
+    char none[1];
+};
+
+#define NOUGHT(name)                                                                               \
+    {                                                                                              \
+        name, DER_NUMBER, offsetof(struct switched, zero), INT64_MAX                               \
+    }
+static const struct der_member switched_members[] = {
+    {"name", DER_TEXT, offsetof(struct switched, none), 0},
+    NOUGHT("slot"),
+    NOUGHT("protection"),
+    NOUGHT("created"),
+    NOUGHT("retention"),
+    NOUGHT("purgeProtection"),
+    {"defaultUser", DER_TEXT, offsetof(struct switched, none), 0},
+    {"legacy", DER_NUMBER_OPTIONAL, offsetof(struct switched, on), 1},
+};
+static const struct der_type switched_type = {"KEYWARD.Vault", switched_members, 8};
+
+START_TEST(an_optional_number_is_there_where_it_is_not_nought)
+{
+    /* As it stands in stores made by 0.1. */
+    static const char off[] = "\x30\x13\x0c\x00\x02\x01\x00\x02\x01\x00\x02\x01\x00\x02\x01\x00"
+                              "\x02\x01\x00\x0c\x00";
+    struct der *der = NULL;
+    struct switched got = {.on = 9};
+    struct buf out = BUF_INIT(1024);
+
+    assert_ok(der_new(&der));
+    assert_ok(der_encode(der, &switched_type, &(struct switched){.on = 0}, &out));
+    ck_assert(bytes_equal(buf_bytes(&out), BYTES_LIT(off)));
+    assert_ok(der_decode(der, &switched_type, buf_bytes(&out), &got));
+    ck_assert_int_eq(got.on, 0);
+    assert_ok(der_encode(der, &switched_type, &(struct switched){.on = 1}, &out));
+    assert_ok(der_decode(der, &switched_type, buf_bytes(&out), &got));
+    ck_assert_int_eq(got.on, 1);
+    out.data[out.len - 1] = 0; /* another way to say it is not there */
+    assert_rv(CKR_DEVICE_ERROR, der_decode(der, &switched_type, buf_bytes(&out), &got));
+    out.data[out.len - 1] = 2;
+    assert_rv(CKR_DEVICE_ERROR, der_decode(der, &switched_type, buf_bytes(&out), &got));
+    buf_release(&out);
+    der_free(der);
+}
+END_TEST
+
 START_TEST(no_changed_byte_reads_out_of_bounds)
 {
     struct der *der = NULL;
@@ -342,6 +390,7 @@ int main(void)
         CASE(an_optional_member_is_there_or_not),
         CASE(an_optional_member_that_is_empty_is_refused),
         CASE(a_record_from_before_the_optional_member_is_read),
+        CASE(an_optional_number_is_there_where_it_is_not_nought),
         CASE(no_changed_byte_reads_out_of_bounds),
         CASE(attributes_round_trip),
         CASE(attributes_are_what_the_module_says),

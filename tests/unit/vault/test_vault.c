@@ -34,6 +34,7 @@ static void assert_same(const struct vault_info *a, const struct vault_info *b)
     ck_assert_int_eq(a->created, b->created);
     ck_assert_int_eq(a->retention, b->retention);
     ck_assert_int_eq(a->purge_protection, b->purge_protection);
+    ck_assert_int_eq(a->legacy, b->legacy);
     ck_assert_str_eq(a->default_user, b->default_user);
     ck_assert_int_eq(memcmp(a->log_key, b->log_key, sizeof(a->log_key)), 0);
     ck_assert_uint_eq(a->generation, b->generation);
@@ -255,6 +256,7 @@ START_TEST(an_update_changes_what_it_says_and_only_from_the_newest)
     now.protection = PROTECTION_HSM;
     now.retention = 7;
     now.purge_protection = false;
+    now.legacy = true;
     (void)snprintf(now.default_user, sizeof(now.default_user), "alice");
     assert_ok(vault_update(w.store, &now, "new"));
     assert_rv(CKR_SLOT_ID_INVALID, vault_get(w.store, "old", &now));
@@ -262,6 +264,7 @@ START_TEST(an_update_changes_what_it_says_and_only_from_the_newest)
     ck_assert_int_eq(now.protection, PROTECTION_HSM);
     ck_assert_int_eq(now.retention, 7);
     ck_assert(!now.purge_protection);
+    ck_assert(now.legacy && !old.legacy);
     ck_assert_str_eq(now.default_user, "alice");
     ck_assert_uint_eq(now.slot, old.slot);
     ck_assert_int_eq(memcmp(now.log_key, old.log_key, 32), 0);
