@@ -90,9 +90,20 @@ MUST_CHECK CK_RV local_set_oaep(struct local *local, EVP_PKEY_CTX *ctx,
 MUST_CHECK CK_RV local_set_pss(struct local *local, EVP_PKEY_CTX *ctx,
                                const CK_RSA_PKCS_PSS_PARAMS *params, size_t modulus_len);
 
+/* ---- local_eddsa.c ---- */
 struct local_curve;
-/* CKR_MECHANISM_PARAM_INVALID for what is not the pure form. */
-MUST_CHECK CK_RV local_check_eddsa(const struct local_curve *curve, const CK_MECHANISM *mechanism);
+/* What to begin a signature with: params is NULL for the pure form. Points into itself and to the
+ * mechanism's context: never moved. */
+struct local_eddsa {
+    const OSSL_PARAM *params;
+    OSSL_PARAM list[3];
+    char instance[16];
+};
+/* CKR_MECHANISM_PARAM_INVALID for a form that is none, or that this OpenSSL does not have. */
+MUST_CHECK CK_RV local_eddsa_form(const struct local_curve *curve, const CK_MECHANISM *mechanism,
+                                  struct local_eddsa *ret);
+/* Others than the pure one: not before OpenSSL 3.2. */
+bool local_has_eddsa_forms(void);
 
 /* One row a curve: what PKCS#11 calls it (DER of CKA_EC_PARAMS), what OpenSSL calls it. */
 struct local_curve {

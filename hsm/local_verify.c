@@ -170,33 +170,18 @@ static CK_RV verify_ecdsa(const struct verify *v, struct bytes data, struct byte
     return finish_verify(ctx, data, BYTES(der, len));
 }
 
-/*
- * A parameter asks for the ctx or ph form of RFC 8032, which OpenSSL has since 3.2 only; for Ed448
- * one without context and prehash is the pure form.
- */
-CK_RV local_check_eddsa(const struct local_curve *curve, const CK_MECHANISM *mechanism)
-{
-    const CK_EDDSA_PARAMS *params = mechanism->pParameter;
-
-    if (params == NULL)
-        return CKR_OK;
-    if (params->phFlag == CK_FALSE && params->ulContextDataLen == 0 && curve->bits == 448)
-        return CKR_OK;
-    return fail(CKR_MECHANISM_PARAM_INVALID,
-                "EdDSA is done in its pure form only: pass no parameter, and digest nothing first");
-}
-
 static CK_RV verify_eddsa(const struct verify *v, struct bytes data, struct bytes signature)
 {
     SCOPED(EVP_MD_CTX_free_p) EVP_MD_CTX *ctx = EVP_MD_CTX_new();
     const struct local_curve *curve = local_curve_of_key(v->key);
-    CK_RV rv = curve != NULL ? local_check_eddsa(curve, v->given)
+    struct local_eddsa form;
+    CK_RV rv = curve != NULL ? local_eddsa_form(curve, v->given, &form)
                              : fail_internal("a loaded key's curve is in the table");
 
     if (rv != CKR_OK)
         return rv;
     if (ctx == NULL ||
-        EVP_DigestVerifyInit_ex(ctx, NULL, NULL, v->local->ctx, NULL, v->key, NULL) != 1)
+        EVP_DigestVerifyInit_ex(ctx, NULL, NULL, v->local->ctx, NULL, v->key, form.params) != 1)
         return local_fail("start a verification");
     if (EVP_DigestVerify(ctx, signature.data, signature.len, data.data, data.len) != 1)
         return fail_signature();

@@ -80,8 +80,9 @@ static CK_RV run_eddsa(struct software_op *op, struct bytes in, struct buf *out)
 {
     EVP_MD_CTX *sign = op->context->sign;
     size_t len = 2 * (size_t)op->ready->curve->order_len;
+    struct local_eddsa form;
     uint8_t *at;
-    CK_RV rv = local_check_eddsa(op->ready->curve, op->mechanism);
+    CK_RV rv = local_eddsa_form(op->ready->curve, op->mechanism, &form);
 
     if (rv != CKR_OK)
         return rv;
@@ -89,7 +90,7 @@ static CK_RV run_eddsa(struct software_op *op, struct bytes in, struct buf *out)
     if (at == NULL)
         return fail_memory();
     if (EVP_DigestSignInit_ex(sign, NULL, NULL, op->ready->local->ctx, NULL, op->ready->key,
-                              NULL) != 1 ||
+                              form.params) != 1 ||
         EVP_DigestSign(sign, at, &len, in.data, in.len) != 1)
         return local_fail("sign with an Edwards key");
     return CKR_OK;

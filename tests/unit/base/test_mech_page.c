@@ -42,6 +42,12 @@ static const char head[] =
     "ChaCha20\n"
     "and DES, numbers of parameter sets for ML-KEM, ML-DSA and SLH-DSA.\n"
     "\n"
+    "`CKM_EDDSA` takes its five forms from its parameter, as the standard has it: none is Ed25519; "
+    "what is\n"
+    "not pure (Ed25519ctx, Ed25519ph, Ed448 with a context, Ed448ph) is for software keys, and "
+    "needs OpenSSL\n"
+    "3.2 (Debian 13). Elsewhere it answers `CKR_MECHANISM_PARAM_INVALID`.\n"
+    "\n"
     "| mechanism | keys | uses | sizes | parameter |\n"
     "| --- | --- | --- | --- | --- |\n";
 
