@@ -51,7 +51,7 @@ struct admin_chapter {
     size_t count;
 };
 extern const struct admin_chapter admin_home_chapter, admin_vault_chapter, admin_user_chapter,
-    admin_key_chapter, admin_policy_chapter, admin_log_chapter;
+    admin_group_chapter, admin_key_chapter, admin_policy_chapter, admin_log_chapter;
 
 /* ---- one call ---- */
 
@@ -108,6 +108,13 @@ MUST_CHECK CK_RV admin_parse_time(const char *text, int64_t now, int sign, int64
 MUST_CHECK CK_RV admin_policy_check(struct admin *a, const char *name, struct bytes text);
 /* The statement that gives a user a role (an action group); role NULL: the data plane. */
 void admin_policy_statement(struct buf *out, const char *user, const char *role);
+
+/* ---- the directory (admin_group.c) ---- */
+
+/* The list of those that belong to a user or a group. */
+MUST_CHECK CK_RV admin_put_links(json_t *object, const char *name,
+                                 const struct directory *directory, enum link_kind kind,
+                                 const char *to);
 
 /* policy.explain (admin_explain.c). */
 CK_RV admin_policy_explain(struct admin *a);

@@ -117,14 +117,22 @@ static json_t *user_json(const struct admin *a, const struct user_info *user)
 static CK_RV user_list_verb(struct admin *a)
 {
     SCOPED_FREE struct user_info *users = NULL;
+    SCOPED(directory_free_p) struct directory *directory = NULL;
     size_t count = 0;
     json_t *list = json_array();
     CK_RV rv = admin_put(a->answer, "users", list);
 
     if (rv == CKR_OK)
         rv = user_list(run_store(&a->run), &a->run.vault, &users, &count);
-    for (size_t i = 0; rv == CKR_OK && i < count; i++)
-        rv = admin_append(list, user_json(a, &users[i]));
+    if (rv == CKR_OK)
+        rv = directory_load(run_store(&a->run), &a->run.vault, &directory);
+    for (size_t i = 0; rv == CKR_OK && i < count; i++) {
+        json_t *user = user_json(a, &users[i]);
+
+        rv = admin_append(list, user);
+        if (rv == CKR_OK)
+            rv = admin_put_links(user, "bound", directory, LINK_BINDING, users[i].name);
+    }
     gate_count(&a->run, count);
     return rv;
 }

@@ -43,14 +43,23 @@ enum operation_kind {
     OPERATION_KINDS
 };
 
-enum login_kind { LOGIN_NONE, LOGIN_USER, LOGIN_SO };
+/* How it is known who acts. The last two are never kept: the gate finds them (gate_who.c). */
+enum login_kind {
+    LOGIN_NONE,        /* the Unix user */
+    LOGIN_USER,        /* a user of the vault, by its PIN */
+    LOGIN_SO,          /* the security officer, by its PIN */
+    LOGIN_TOKEN,       /* whom a token of an issuer names */
+    LOGIN_BOUND,       /* the user that the Unix user is bound to */
+    LOGIN_BOUND_TOKEN, /* the user that a token's holder is bound to */
+    LOGIN_KINDS
+};
 
 /* Login state of one slot: PKCS#11 shares it between all sessions of an application with that
  * token. */
 struct login {
     CK_SLOT_ID slot;
     enum login_kind kind;
-    char name[USER_NAME_MAX + 1];        /* "so" for LOGIN_SO */
+    char name[PRINCIPAL_MAX + 1];        /* "so" for LOGIN_SO; issuer#subject for LOGIN_TOKEN */
     uint8_t identity[USER_IDENTITY_LEN]; /* the user's when its PIN was tried: a login is of that
                                             user and not of the next one with its name */
     uint64_t checked; /* the store's generation at which the user was last seen to exist */

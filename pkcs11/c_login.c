@@ -16,7 +16,7 @@
 
 /* Which user a PIN speaks for, and the secret part of it. */
 struct credential {
-    char name[USER_NAME_MAX + 1];
+    char name[PRINCIPAL_MAX + 1];
     struct bytes secret;
 };
 

@@ -103,11 +103,12 @@ static CK_FLAGS pin_state(const struct user_info *user, const struct pin_flags *
     return user->failures > 0 ? flags->low : 0;
 }
 
-/* Does the policy know the Unix caller without a login? Then no PIN is needed (DESIGN 3). */
+/* Is the Unix caller one of the vault's users, or does the policy know it, without a login? Then no
+ * PIN is needed (DESIGN 3). */
 static bool connection_is_login(struct run *run)
 {
     static const enum action uses[] = {ACTION_SIGN, ACTION_DECRYPT, ACTION_ENCRYPT, ACTION_VERIFY};
-    bool known = false;
+    bool known = gate_is_bound(run);
 
     for (size_t i = 0; i < sizeof(uses) / sizeof(*uses) && !known; i++)
         known = gate_knows_caller(run, uses[i]);

@@ -214,6 +214,7 @@ static void rules_free(struct rules *rules)
     if (rules == NULL)
         return;
     policy_free(rules->policy);
+    directory_free(rules->directory);
     free(rules);
 }
 
@@ -367,6 +368,12 @@ static CK_RV compile(const struct vault_info *vault, struct bytes home, struct b
     return rv;
 }
 
+static bool still_holds(const struct rules *old, const struct rules *now)
+{
+    return old != NULL && old->policy != NULL && strcmp(old->hash, now->hash) == 0 &&
+           directory_same(old->directory, now->directory);
+}
+
 static CK_RV rules_load(struct engine *engine, const struct vault_info *vault, uint64_t generation,
                         const struct rules *old, struct rules **ret)
 {
@@ -377,7 +384,9 @@ static CK_RV rules_load(struct engine *engine, const struct vault_info *vault, u
 
     if (rv == CKR_OK)
         rv = hash_texts(engine, buf_bytes(&home), buf_bytes(&own), rules->hash);
-    if (rv == CKR_OK && old != NULL && old->policy != NULL && strcmp(old->hash, rules->hash) == 0) {
+    if (rv == CKR_OK && vault != NULL)
+        rv = directory_load(engine->store, vault, &rules->directory);
+    if (rv == CKR_OK && still_holds(old, rules)) {
         /* The store changed, the texts did not: the compiled rules go on. */
         rules_free(rules);
         rules = NULL;

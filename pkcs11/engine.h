@@ -12,7 +12,7 @@
 #include "hsm/hsm.h"
 #include "hsm/local.h"
 #include "policy/policy.h"
-#include "vault/vault.h"
+#include "vault/directory.h"
 
 #include <stdbool.h>
 
@@ -78,13 +78,14 @@ const struct clock *engine_clock(const struct engine *engine);
 const struct home_paths *engine_paths(const struct engine *engine);
 const char *engine_log_key_text(struct engine *engine); /* signed-note verifier key */
 
-/* A vault's policies as they are in force: the home's and its own, compiled. Held by count,
- * immutable. */
+/* A vault's policies as they are in force: the home's and its own, compiled; and who belongs to
+ * whom there. Held by count, immutable. */
 struct rules {
     struct policy *policy;
-    char hash[65];       /* SHA-256 over home text, a NUL, vault text; hex */
-    uint64_t generation; /* of the store, when last compared */
-    unsigned refs;       /* guarded by the engine's lock */
+    struct directory *directory; /* NULL: the home's rules alone */
+    char hash[65];               /* SHA-256 over home text, a NUL, vault text; hex */
+    uint64_t generation;         /* of the store, when last compared */
+    unsigned refs;               /* guarded by the engine's lock */
 };
 /*
  * The rules of this vault at the store's generation, as the caller has just asked for it, or later:

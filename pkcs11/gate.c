@@ -51,12 +51,11 @@ static const char *text_or_null(const char *s)
 
 static const char *proof_of(const struct run *run)
 {
-    struct login login;
+    struct login login = {.kind = LOGIN_NONE};
 
-    if (!run->has_vault)
-        return "uid";
-    app_login_get(run->app, run->vault.slot, &login);
-    return login.kind == LOGIN_SO ? "so-pin" : login.kind == LOGIN_USER ? "pin" : "uid";
+    if (run->has_vault)
+        app_login_get(run->app, run->vault.slot, &login);
+    return who_proof(&login);
 }
 
 /* The members every record of this run shares. */
@@ -85,6 +84,7 @@ static void event_grant(const struct grant *grant, struct grant_texts *texts, st
 {
     event->action = schema_action_name(grant->action);
     event->principal = grant->principal;
+    event->proof = grant->proof;
     event->rules = text_or_null(grant->rules);
     event->policy = text_or_null(grant->policy);
     event->parameters = text_or_null(grant->parameters);
@@ -167,7 +167,7 @@ static void grant_fill(struct run *run, const struct ask *ask, const struct ques
     if (ask->object != NULL)
         gate_name_object(ask->object, grant);
     question_fill(q, grant);
-    (void)run;
+    grant->generation = run->generation;
 }
 
 static CK_RV parameters_digest(struct run *run, const CK_MECHANISM *mechanism, char hex[65])
@@ -253,9 +253,10 @@ CK_RV gate_resume(struct run *run, const struct grant *grant, const struct ask *
         rv = engine_rules(run->app->engine, &run->vault, generation, &rules);
     if (rv != CKR_OK)
         return rv;
-    question_principal(run, &login, principal, sizeof(principal));
-    same = rules->policy != NULL && strcmp(rules->hash, grant->policy) == 0 &&
-           strcmp(principal, grant->principal) == 0;
+    who_bind(run, rules, &login);
+    who_text(run, &login, principal, sizeof(principal));
+    same = generation == grant->generation && question_lasts(rules) &&
+           strcmp(principal, grant->principal) == 0 && strcmp(who_proof(&login), grant->proof) == 0;
     engine_rules_release(run->app->engine, rules);
     if (!same)
         return gate_ask(run, ask);
@@ -344,7 +345,7 @@ CK_RV gate_note(struct run *run, enum action action, const char *user, CK_RV rv)
     } else if (run->has_vault) {
         app_login_get(run->app, run->vault.slot, &login);
     }
-    question_principal(run, &login, principal, sizeof(principal));
+    who_text(run, &login, principal, sizeof(principal));
     event_start(run, &event);
     event.action = schema_action_name(action);
     event.principal = principal;

@@ -53,7 +53,9 @@ struct grant {
     } object;
     CK_MECHANISM_TYPE mechanism; /* KW_NO_MECHANISM: none */
     char parameters[65];         /* SHA-256 of the mechanism's parameters, hex; "" when none */
-    char principal[2 * USER_NAME_MAX + 160];
+    char principal[PRINCIPAL_MAX + 33];
+    const char *proof;   /* how it was proved that the caller is that: a constant word */
+    uint64_t generation; /* of the store, at which it was given */
     char rules[GRANT_RULES_MAX];
     char policy[65];
 };
@@ -86,6 +88,8 @@ bool gate_visible(struct run *run, const struct object *object);
 /* Does a permit of the policy name the Unix caller for this action on the run's vault, so that no
  * login is needed? */
 bool gate_knows_caller(struct run *run, enum action action);
+/* Does the Unix caller act as a user of the run's vault? Anything that goes wrong is "no". */
+bool gate_is_bound(struct run *run);
 /*
  * Of a key as the store holds it: a grant that this session was given before for the very same
  * question, where nothing that the answer depends on has changed since; then it may be seen too.

@@ -11,6 +11,7 @@
 #define QUESTION_CONTEXT_MAX  12
 #define QUESTION_OBJECT_ATTRS 10
 #define QUESTION_REASONS_MAX  8
+#define QUESTION_GROUPS_MAX   (APP_GROUPS_MAX + 64) /* the Unix user's, and the vault's */
 
 struct question {
     struct run *run;
@@ -18,8 +19,10 @@ struct question {
     struct policy_request request;
     struct policy_verdict verdict;
     /* Storage that request and verdict point into. */
-    struct login login;
-    struct policy_uid groups[APP_GROUPS_MAX];
+    struct login login; /* as whom it is asked */
+    bool may_bind; /* asked as the Unix user first, as the user it is bound to where that is refused
+                    */
+    struct policy_uid groups[QUESTION_GROUPS_MAX];
     struct policy_uid vault_uid;
     char object_uid[QUESTION_UID_MAX];
     char mechanism[NAME_BUF_MAX];
@@ -33,8 +36,21 @@ struct question {
     const struct ask *ask;
 };
 
-/* Cedar text of the principal: a login's user, or the Unix user. */
-void question_principal(const struct run *run, const struct login *login, char *out, size_t size);
+/* ---- who (gate_who.c) ---- */
+
+/* As whom a login acts under these rules: itself, or the user that it is bound to. */
+void who_bind(const struct run *run, const struct rules *rules, struct login *login);
+/* The word for the log. */
+const char *who_proof(const struct login *login);
+/* Cedar text of the principal. */
+void who_text(const struct run *run, const struct login *login, char *out, size_t size);
+struct policy_uid who_uid(const struct run *run, const struct login *login);
+/* Adds the groups of a principal ("unix:www-data") to a list that has room for QUESTION_GROUPS_MAX;
+ * CKR_FUNCTION_FAILED where they do not fit: one that is not seen may be the one that forbids. */
+MUST_CHECK CK_RV who_groups(const struct rules *rules, const char *principal,
+                            struct policy_uid *groups, size_t *count);
+/* The principal of a question, with its groups. */
+MUST_CHECK CK_RV who_entity(struct question *q, struct policy_entity *ret);
 
 MUST_CHECK CK_RV question_new(struct run *run, const struct ask *ask, struct question *q);
 void question_decide(struct question *q);

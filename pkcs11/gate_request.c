@@ -48,24 +48,6 @@ static struct policy_uid uid_of(const char *type, const char *id)
 
 #define FIELD(key, val) ((struct policy_field){.name = BYTES_LIT(key), .value = (val)})
 
-/* ---- who ---- */
-
-static void set_principal(struct question *q, struct policy_entity *entity)
-{
-    const struct app *app = q->run->app;
-
-    *entity = (struct policy_entity){.attributes = value_record(NULL, 0)};
-    if (q->login.kind != LOGIN_NONE) {
-        entity->uid = uid_of("User", q->login.name);
-        return;
-    }
-    for (size_t i = 0; i < app->unix_group_count; i++)
-        q->groups[i] = uid_of("UnixGroup", app->unix_groups[i]);
-    entity->uid = uid_of("Unix", app->unix_name);
-    entity->ancestors = q->groups;
-    entity->ancestor_count = app->unix_group_count;
-}
-
 /* ---- on what ---- */
 
 /* The entity type and the words for class and type, one row a class. */
@@ -278,12 +260,15 @@ static void add_entity(struct question *q, const struct policy_entity *entity)
     q->entities[at] = *entity;
 }
 
-static void put_together(struct question *q)
+static CK_RV put_together(struct question *q)
 {
     struct policy_entity entity;
+    CK_RV rv = who_entity(q, &entity);
 
+    if (rv != CKR_OK)
+        return rv;
     q->request.entities = q->entities;
-    set_principal(q, &entity);
+    q->request.entity_count = 0;
     q->request.principal = entity.uid;
     add_entity(q, &entity);
     q->request.action = schema_action(q->ask->action)->uid;
@@ -297,38 +282,6 @@ static void put_together(struct question *q)
         add_entity(q, &entity);
     }
     set_context(q, q->ask->mechanism, q->login.kind != LOGIN_NONE);
-}
-
-CK_RV gate_login(struct run *run, struct login *ret)
-{
-    struct store *store = engine_store(run->app->engine);
-    struct user_info user;
-    uint64_t generation = 0;
-    CK_RV rv;
-
-    *ret = (struct login){.kind = LOGIN_NONE};
-    if (!run->has_vault)
-        return CKR_OK;
-    app_login_get(run->app, run->vault.slot, ret);
-    if (ret->kind == LOGIN_NONE)
-        return CKR_OK;
-    rv = run_generation(run, &generation);
-    if (rv != CKR_OK || ret->checked >= generation)
-        return rv;
-    rv = user_get(store, &run->vault, ret->name, &user);
-    if (rv == CKR_USER_PIN_NOT_INITIALIZED ||
-        (rv == CKR_OK && memcmp(user.identity, ret->identity, USER_IDENTITY_LEN) != 0)) {
-        /* Removed since, and perhaps added again: the login goes with the user, and what was
-         * private to it. */
-        app_login_end(run->app, ret);
-        handles_logged_out(run->app, run->vault.slot);
-        *ret = (struct login){.kind = LOGIN_NONE};
-        return CKR_OK;
-    }
-    if (rv != CKR_OK)
-        return rv;
-    ret->checked = generation;
-    app_login_checked(run->app, ret);
     return CKR_OK;
 }
 
@@ -351,6 +304,20 @@ static CK_RV rules_for(struct run *run, enum action action, struct rules **ret)
     return engine_rules(engine, NULL, generation, ret);
 }
 
+/*
+ * As whom. A binding makes a Unix user, or the holder of a token, a user of the vault. In
+ * administration the Unix user comes first: who administers and is bound to a user goes on
+ * administering.
+ */
+static void choose_principal(struct question *q)
+{
+    if (q->ask->as_unix)
+        return;
+    q->may_bind = q->run->verb != NULL && q->login.kind == LOGIN_NONE;
+    if (!q->may_bind)
+        who_bind(q->run, q->rules, &q->login);
+}
+
 CK_RV question_new(struct run *run, const struct ask *ask, struct question *q)
 {
     CK_RV rv;
@@ -359,14 +326,19 @@ CK_RV question_new(struct run *run, const struct ask *ask, struct question *q)
     q->run = run;
     q->ask = ask;
     rv = ask->as_unix ? CKR_OK : gate_login(run, &q->login);
+    if (rv == CKR_OK)
+        rv = rules_for(run, ask->action, &q->rules);
     if (rv != CKR_OK)
         return rv;
     q->verdict.reasons = q->reasons;
     q->verdict.max = QUESTION_REASONS_MAX;
     q->verdict.errors = q->errors;
     q->verdict.error_max = QUESTION_REASONS_MAX;
-    put_together(q);
-    return rules_for(run, ask->action, &q->rules);
+    choose_principal(q);
+    rv = put_together(q);
+    if (rv != CKR_OK)
+        question_release(q);
+    return rv;
 }
 
 void question_release(struct question *q)
@@ -386,13 +358,24 @@ static bool private_without_login(const struct question *q)
            !policy_verdict_names_principal(q->rules->policy, &q->request, &q->verdict);
 }
 
-void question_decide(struct question *q)
+static void decide(struct question *q)
 {
     policy_decide(q->rules->policy, &q->request, &q->verdict);
     if (q->verdict.allow && private_without_login(q)) {
         q->verdict.allow = false;
         q->verdict.reason_count = 0;
     }
+}
+
+void question_decide(struct question *q)
+{
+    decide(q);
+    if (q->verdict.allow || !q->may_bind)
+        return;
+    who_bind(q->run, q->rules, &q->login);
+    q->may_bind = false;
+    if (q->login.kind != LOGIN_NONE && put_together(q) == CKR_OK)
+        decide(q);
 }
 
 /* ---- after a denial ---- */
@@ -409,17 +392,10 @@ static bool would_allow(const struct question *q, const struct policy_request *r
 static bool user_would_be_allowed(const struct question *q, const char *name)
 {
     struct question as = *q;
-    struct policy_entity entities[4];
-    size_t n = 0;
 
-    as.request.principal = uid_of("User", name);
-    for (size_t i = 0; i < q->request.entity_count; i++)
-        if (!bytes_equal_str(q->request.entities[i].uid.type, "Unix"))
-            entities[n++] = q->request.entities[i];
-    as.request.entities = entities;
-    as.request.entity_count = n;
-    set_context(&as, q->ask->mechanism, true);
-    return would_allow(q, &as.request);
+    as.login = (struct login){.kind = LOGIN_USER};
+    (void)snprintf(as.login.name, sizeof(as.login.name), "%s", name);
+    return put_together(&as) == CKR_OK && would_allow(q, &as.request);
 }
 
 bool question_login_would_help(const struct question *q)
@@ -479,31 +455,6 @@ static void list_rules(const struct question *q, char *out, size_t size)
     }
 }
 
-/* User::"alice", as Cedar writes it. */
-static void principal_text(const struct policy_uid *uid, char *out, size_t size)
-{
-    size_t at = 0;
-    int n = snprintf(out, size, "%.*s::\"", (int)uid->type.len, (const char *)uid->type.data);
-
-    at = n > 0 ? (size_t)n : 0;
-    for (size_t i = 0; i < uid->id.len && at + 4 < size; i++) {
-        char c = (char)uid->id.data[i];
-
-        if (c == '"' || c == '\\')
-            out[at++] = '\\';
-        out[at++] = c;
-    }
-    (void)snprintf(out + at, size - at, "\"");
-}
-
-void question_principal(const struct run *run, const struct login *login, char *out, size_t size)
-{
-    struct policy_uid uid = login->kind != LOGIN_NONE ? uid_of("User", login->name)
-                                                      : uid_of("Unix", run->app->unix_name);
-
-    principal_text(&uid, out, size);
-}
-
 void question_reason(const struct question *q, char *out, size_t size)
 {
     char who[sizeof(((struct grant *)NULL)->principal)];
@@ -511,7 +462,7 @@ void question_reason(const struct question *q, char *out, size_t size)
     const char *action = schema_action_name(q->ask->action);
     struct bytes what = q->request.resource.id;
 
-    principal_text(&q->request.principal, who, sizeof(who));
+    who_text(q->run, &q->login, who, sizeof(who));
     list_rules(q, rules, sizeof(rules));
     if (q->rules->policy == NULL)
         (void)snprintf(out, size, "%s may not %s: the policy cannot be read, apply it anew", who,
@@ -530,7 +481,8 @@ void question_reason(const struct question *q, char *out, size_t size)
 
 void question_fill(const struct question *q, struct grant *grant)
 {
-    principal_text(&q->request.principal, grant->principal, sizeof(grant->principal));
+    who_text(q->run, &q->login, grant->principal, sizeof(grant->principal));
+    grant->proof = who_proof(&q->login);
     list_rules(q, grant->rules, sizeof(grant->rules));
     memcpy(grant->policy, q->rules->hash, sizeof(grant->policy));
 }

@@ -20,6 +20,14 @@ int cmd_user_list(const struct invocation *inv);
 int cmd_user_pin(const struct invocation *inv);
 int cmd_user_unlock(const struct invocation *inv);
 int cmd_user_remove(const struct invocation *inv);
+/* cmd_group.c */
+int cmd_user_bind(const struct invocation *inv);
+int cmd_user_unbind(const struct invocation *inv);
+int cmd_group_add(const struct invocation *inv);
+int cmd_group_remove(const struct invocation *inv);
+int cmd_group_list(const struct invocation *inv);
+int cmd_group_join(const struct invocation *inv);
+int cmd_group_leave(const struct invocation *inv);
 /* cmd_key.c */
 int cmd_key_create(const struct invocation *inv);
 int cmd_key_import(const struct invocation *inv);

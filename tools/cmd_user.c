@@ -71,13 +71,9 @@ int cmd_user_pin(const struct invocation *inv)
 
 static void print_list(const struct invocation *inv, const json_t *answer)
 {
-    static const struct print_column columns[] = {{"NAME", "name"},
-                                                  {"PIN", "has-pin"},
-                                                  {"DEFAULT", "default"},
-                                                  {"FAILURES", "failures"},
-                                                  {"LOCKED", "locked"},
-                                                  {"CREATED", "created"},
-                                                  {NULL, NULL}};
+    static const struct print_column columns[] = {
+        {"NAME", "name"},     {"PIN", "has-pin"}, {"DEFAULT", "default"}, {"FAILURES", "failures"},
+        {"LOCKED", "locked"}, {"BOUND", "bound"}, {"CREATED", "created"}, {NULL, NULL}};
 
     if (option(inv, "--json") != NULL)
         print_json(answer);

@@ -24,6 +24,16 @@ const struct command commands[] = {
     {"user pin", "VAULT/NAME", 1, 1, "--pin-file", cmd_user_pin, "give a user a new PIN"},
     {"user unlock", "VAULT/NAME", 1, 1, "", cmd_user_unlock, "forget a user's wrong PINs"},
     {"user remove", "VAULT/NAME", 1, 1, "", cmd_user_remove, "remove a user and its roles"},
+    {"user bind", "VAULT/NAME PRINCIPAL", 2, 2, "", cmd_user_bind,
+     "let a Unix user (unix:NAME) or a token (token:ISSUER#SUBJECT) act as a user"},
+    {"user unbind", "VAULT/NAME PRINCIPAL", 2, 2, "", cmd_user_unbind, "end what user bind began"},
+    {"group add", "VAULT/GROUP", 1, 1, "", cmd_group_add, "add a group to a vault"},
+    {"group list", "VAULT", 1, 1, "--json", cmd_group_list, "list a vault's groups"},
+    {"group join", "VAULT/GROUP PRINCIPAL", 2, 2, "", cmd_group_join,
+     "put user:NAME, unix:NAME or token:ISSUER#SUBJECT into a group"},
+    {"group leave", "VAULT/GROUP PRINCIPAL", 2, 2, "", cmd_group_leave,
+     "take a principal out of a group"},
+    {"group remove", "VAULT/GROUP", 1, 1, "", cmd_group_remove, "remove a group"},
     {"key create", "OBJECT", 1, 1,
      "--type --protection --use --not-before --expires --mechanisms --json " LOGIN, cmd_key_create,
      "make a key, or a key pair"},
@@ -68,13 +78,10 @@ size_t command_count(void)
 }
 
 static const char *const later[] = {
-    "vault delete", "vault recover",      "vault purge",
-    "vault rekey",  "user bind",          "key update",
-    "key enable",   "key disable",        "key rotate",
-    "key rotation", "key import-wrapped", "key adopt",
-    "key backup",   "key restore",        "secret",
-    "cert",         "policy who-can",     "policy diff",
-    "metrics",
+    "vault delete",   "vault recover", "vault purge", "vault rekey",  "key update",
+    "key enable",     "key disable",   "key rotate",  "key rotation", "key import-wrapped",
+    "key adopt",      "key backup",    "key restore", "secret",       "cert",
+    "policy who-can", "policy diff",   "metrics",
 };
 
 const char *command_later(size_t i)

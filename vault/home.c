@@ -59,8 +59,8 @@ static CK_RV check_slot(struct store *store, struct keys *keys, uint64_t *count)
 
     for (unsigned bucket = 0; bucket < BUCKETS && rv == CKR_OK; bucket++)
         rv = fence_check(store, keys, (uint8_t)bucket);
-    for (int i = 0; i < 2 * RECORD_OBJECT && rv == CKR_OK; i++) {
-        const struct record_query query = {.kind = (enum record_kind)(1 + i / 2),
+    for (int i = 2; i < 2 * RECORD_KINDS_END && rv == CKR_OK; i++) {
+        const struct record_query query = {.kind = (enum record_kind)(i / 2),
                                            .deleted = i % 2 == 1};
 
         rv = record_walk(store, keys, &query, count_record, count);

@@ -20,6 +20,8 @@ enum record_kind {
     RECORD_POLICY,
     RECORD_USER,
     RECORD_OBJECT,
+    RECORD_LINK, /* of the directory */
+    RECORD_KINDS_END
 };
 
 /* What stands on the row beside the sealed content. id, label_tag and id_tag are random or keyed

@@ -1,6 +1,7 @@
 /* Users of a vault: names, PIN hashes and counted failures, each a record under the vault's key.
  * See vault.h; logging in is in login.c. */
 #include "base/heap.h"
+#include "vault/directory_int.h"
 #include "vault/reset_int.h"
 #include "vault/user_int.h"
 
@@ -338,6 +339,8 @@ static CK_RV remove_user(struct store *store, struct keys *keys, const char *nam
 
     if (rv == CKR_OK)
         rv = user_id(store, keys, name, id);
+    if (rv == CKR_OK)
+        rv = directory_forget_user(store, keys, name);
     return rv == CKR_OK ? record_remove(store, keys, RECORD_USER, id) : rv;
 }
 

@@ -3,6 +3,7 @@
 #include "vault/vault.h"
 
 #include "base/heap.h"
+#include "vault/directory_int.h"
 #include "vault/record.h"
 #include "vault/reset_int.h"
 #include "vault/vault_int.h"
@@ -396,6 +397,8 @@ static CK_RV write_reset(struct store *store, struct keys *keys, const struct va
         rv = object_delete_all(store, keys);
     if (rv == CKR_OK)
         rv = user_remove_all(store, keys, "so");
+    if (rv == CKR_OK)
+        rv = directory_clear(store, keys);
     if (rv == CKR_OK)
         rv = vault_write_policy(store, keys, BYTES_NONE);
     if (rv != CKR_OK)

@@ -149,4 +149,23 @@ no_pin_in_log() {
     ! "$KEYWARD" log show --json | grep -E 'alice-pin|bob-pin|carol-pin|so-pin-bob|wrong-pin'
 }
 check "no PIN is in it" no_pin_in_log
+# ---- bindings and groups ----
+says "a Unix user is bound" 'unix:www-data acts as user web/alice' "$KEYWARD" user bind web/alice unix:www-data
+says "the list shows it" 'unix:www-data' "$KEYWARD" user list web
+fails "the same again" 'belongs to alice already' "$KEYWARD" user bind web/alice unix:www-data
+fails "somebody who is none" 'no principal' "$KEYWARD" user bind web/alice www-data
+other_is_refused "who does not administer binds nobody" "$KEYWARD" user bind web/alice unix:games
+says "it is unbound" 'no longer acts as user' "$KEYWARD" user unbind web/alice unix:www-data
+fails "it was bound no longer" 'does not belong to alice' "$KEYWARD" user unbind web/alice unix:www-data
+says "a group is made" 'group web/signers is added' "$KEYWARD" group add web/signers
+says "a user joins" 'user:alice is in group' "$KEYWARD" group join web/signers user:alice
+says "a Unix user joins" 'unix:www-data is in group' "$KEYWARD" group join web/signers unix:www-data
+says "the list shows both" 'signers +unix:www-data,user:alice' "$KEYWARD" group list web
+check "as JSON too" is_json "$KEYWARD" group list web --json
+other_is_refused "who does not administer puts nobody into it" "$KEYWARD" group join web/signers unix:games
+says "one leaves" 'no longer in group' "$KEYWARD" group leave web/signers unix:www-data
+fails "a group that is not there" 'no group others' "$KEYWARD" group join web/others user:alice
+says "the group is removed" 'group web/signers is removed' "$KEYWARD" group remove web/signers
+says "none is left" 'none' "$KEYWARD" group list web
+
 finish
