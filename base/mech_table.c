@@ -30,7 +30,8 @@
 #define EC_PAIR  (CKF_GENERATE_KEY_PAIR | EC_ALL)
 #define PAIR     CKF_GENERATE_KEY_PAIR
 #define MAKES    CKF_GENERATE
-#define RSA_ALL  (SIGNS | CRYPTS | WRAPS)
+#define RECOVERS (CKF_SIGN_RECOVER | CKF_VERIFY_RECOVER)
+#define RSA_ALL  (SIGNS | RECOVERS | CRYPTS | WRAPS)
 
 /* How data comes: the last column, empty where none does. */
 #define ONE_BLOCK       .data = MECH_DATA_BLOCK

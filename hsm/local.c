@@ -184,6 +184,21 @@ CK_RV local_digest_new(struct local *local, CK_MECHANISM_TYPE hash, struct local
     return CKR_OK;
 }
 
+CK_RV local_digest_copy(const struct local_digest *d, struct local_digest **ret)
+{
+    LOCAL_QUIET;
+    SCOPED(local_digest_free_p) struct local_digest *copy = calloc(1, sizeof(*copy));
+
+    if (copy == NULL)
+        return fail_memory();
+    copy->done = d->done;
+    copy->ctx = EVP_MD_CTX_new();
+    if (copy->ctx == NULL || EVP_MD_CTX_copy_ex(copy->ctx, d->ctx) != 1)
+        return local_fail("copy a digest");
+    *ret = TAKE(copy);
+    return CKR_OK;
+}
+
 CK_RV local_digest_update(struct local_digest *d, struct bytes data)
 {
     LOCAL_QUIET;

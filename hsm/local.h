@@ -45,6 +45,8 @@ struct local_digest;
 #define LOCAL_DIGEST_MAX 64
 MUST_CHECK CK_RV local_digest_new(struct local *local, CK_MECHANISM_TYPE hash,
                                   struct local_digest **ret);
+/* Another, in the state that this one is in. */
+MUST_CHECK CK_RV local_digest_copy(const struct local_digest *d, struct local_digest **ret);
 MUST_CHECK CK_RV local_digest_update(struct local_digest *d, struct bytes data);
 MUST_CHECK CK_RV local_digest_final(struct local_digest *d, uint8_t out[static LOCAL_DIGEST_MAX],
                                     size_t *ret_len);
@@ -112,8 +114,13 @@ MUST_CHECK CK_RV local_verify(struct local *local, struct bytes spki, const CK_M
 MUST_CHECK CK_RV local_verify_digest(struct local *local, struct bytes spki,
                                      const CK_MECHANISM *mechanism, struct bytes digest,
                                      struct bytes signature);
-/* Is this done here: CKF_DIGEST, or CKF_VERIFY, CKF_ENCRYPT, CKF_WRAP or CKF_ENCAPSULATE with a
- * public key? */
+/* With recovery, by CKM_RSA_PKCS or CKM_RSA_X_509: the data that was signed; of the second the
+ * whole number, as long as the modulus. ret_data is cleared first. */
+MUST_CHECK CK_RV local_verify_recover(struct local *local, struct bytes spki,
+                                      const CK_MECHANISM *mechanism, struct bytes signature,
+                                      struct buf *ret_data);
+/* Is this done here: CKF_DIGEST, or CKF_VERIFY, CKF_VERIFY_RECOVER, CKF_ENCRYPT, CKF_WRAP or
+ * CKF_ENCAPSULATE with a public key? */
 bool local_offers(CK_MECHANISM_TYPE mechanism, CK_FLAGS use);
 /* RSA PKCS and OAEP (any hash and label). */
 MUST_CHECK CK_RV local_encrypt(struct local *local, struct bytes spki,

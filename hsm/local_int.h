@@ -84,6 +84,12 @@ __attribute__((cold)) CK_RV local_private_fail(const char *what);
 /* CKK_ of a loaded key, CK_UNAVAILABLE_INFORMATION when it is none of ours. */
 CK_KEY_TYPE local_key_type(const EVP_PKEY *key);
 
+/* ---- local_recover.c ---- */
+#define LOCAL_MODULUS_MAX 2048U /* bytes */
+/* What a signature holds, under a padding of OpenSSL's: CKR_SIGNATURE_INVALID when it does not. */
+MUST_CHECK CK_RV local_recover(struct local *local, EVP_PKEY *key, int padding,
+                               struct bytes signature, struct buf *ret);
+
 /* ---- local_verify.c: paddings, set on a context after its init ---- */
 MUST_CHECK CK_RV local_set_oaep(struct local *local, EVP_PKEY_CTX *ctx,
                                 const CK_RSA_PKCS_OAEP_PARAMS *params);

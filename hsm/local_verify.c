@@ -76,6 +76,23 @@ static CK_RV verify_pkcs(const struct verify *v, struct bytes data, struct bytes
     return finish_verify(ctx, data, signature);
 }
 
+/* The number that was signed; a shorter one has zeros in front of it. */
+static CK_RV verify_raw(const struct verify *v, struct bytes data, struct bytes signature)
+{
+    struct buf number = BUF_INIT(LOCAL_MODULUS_MAX);
+    size_t zeros;
+    CK_RV rv = local_recover(v->local, v->key, RSA_NO_PADDING, signature, &number);
+
+    zeros = rv == CKR_OK && data.len < number.len ? number.len - data.len : 0;
+    for (size_t i = 0; i < zeros && rv == CKR_OK; i++)
+        if (number.data[i] != 0)
+            rv = fail_signature();
+    if (rv == CKR_OK && !bytes_equal(BYTES(number.data + zeros, number.len - zeros), data))
+        rv = fail_signature();
+    buf_release(&number);
+    return rv;
+}
+
 CK_RV local_set_pss(struct local *local, EVP_PKEY_CTX *ctx, const CK_RSA_PKCS_PSS_PARAMS *params,
                     size_t modulus_len)
 {
@@ -195,6 +212,7 @@ static const struct verify_row {
     CK_RV (*run)(const struct verify *v, struct bytes data, struct bytes signature);
 } verify_rows[] = {
     {CKM_RSA_PKCS, check_rsa_signature_len, verify_pkcs},
+    {CKM_RSA_X_509, check_rsa_signature_len, verify_raw},
     {CKM_RSA_PKCS_PSS, check_rsa_signature_len, verify_pss},
     {CKM_ECDSA, check_curve_signature_len, verify_ecdsa},
     {CKM_EDDSA, check_curve_signature_len, verify_eddsa},
@@ -382,6 +400,8 @@ bool local_offers(CK_MECHANISM_TYPE mechanism, CK_FLAGS use)
     case CKF_VERIFY:
         return row_of(mech) != NULL &&
                (mech->hash == KW_NO_MECHANISM || local_hash_name(mech->hash) != NULL);
+    case CKF_VERIFY_RECOVER:
+        return mech != NULL && (mech->flags & CKF_VERIFY_RECOVER) != 0;
     case CKF_ENCRYPT:
         return encrypts(mechanism);
     case CKF_ENCAPSULATE:

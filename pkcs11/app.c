@@ -12,6 +12,7 @@
 #include "pkcs11/handles.h"
 #include "pkcs11/message.h"
 #include "pkcs11/operation.h"
+#include "pkcs11/saved_state.h"
 #include "pkcs11/search.h"
 
 #include <grp.h>
@@ -139,6 +140,7 @@ void app_free(struct app *app)
         return;
     while (app->session_count > 0)
         fail_unheeded(app_session_close(app, app->sessions[0]->handle));
+    saved_states_free(app);
     handles_free(app->handles);
     engine_free(app->engine);
     for (size_t i = 0; i < app->unix_group_count; i++)

@@ -23,6 +23,7 @@ struct operation;   /* pkcs11/operation.h */
 struct message;     /* pkcs11/message.h */
 struct search;      /* pkcs11/search.h */
 struct gate_memory; /* pkcs11/gate.h */
+struct saved_state; /* pkcs11/saved_state.h */
 
 enum operation_kind {
     OPERATION_DIGEST,
@@ -35,7 +36,9 @@ enum operation_kind {
     OPERATION_MESSAGE_VERIFY,
     OPERATION_MESSAGE_ENCRYPT,
     OPERATION_MESSAGE_DECRYPT,
-    OPERATION_WRAP, /* within one call: never in progress in a session */
+    OPERATION_SIGN_RECOVER,
+    OPERATION_VERIFY_RECOVER, /* the data comes out of the signature */
+    OPERATION_WRAP,           /* within one call: never in progress in a session */
     OPERATION_UNWRAP,
     OPERATION_DERIVE,
     OPERATION_ENCAPSULATE,
@@ -104,7 +107,9 @@ struct app {
     CK_SESSION_HANDLE next_session;
     struct login *logins;
     size_t login_count;
-    struct handles *handles; /* pkcs11/handles.h */
+    struct handles *handles;   /* pkcs11/handles.h */
+    struct saved_state *saved; /* of digests, the youngest first; pkcs11/saved_state.h */
+    size_t saved_count;
 };
 
 /* home NULL: an app without slots. */

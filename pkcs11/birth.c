@@ -216,7 +216,7 @@ static bool any_true(const struct object *object, const CK_ATTRIBUTE_TYPE *types
  * flags are asked on every use. */
 void birth_spec(struct object *key, struct hsm_key_spec *spec)
 {
-    static const CK_ATTRIBUTE_TYPE signs[] = {CKA_SIGN, CKA_VERIFY};
+    static const CK_ATTRIBUTE_TYPE signs[] = {CKA_SIGN, CKA_SIGN_RECOVER, CKA_VERIFY};
     static const CK_ATTRIBUTE_TYPE crypts[] = {CKA_DECRYPT, CKA_ENCRYPT, CKA_UNWRAP, CKA_WRAP,
                                                CKA_DECAPSULATE};
 

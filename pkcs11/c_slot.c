@@ -117,7 +117,8 @@ static bool connection_is_login(struct run *run)
 
 static CK_RV token_flags(struct run *run, CK_FLAGS *ret)
 {
-    CK_FLAGS flags = CKF_RNG | CKF_TOKEN_INITIALIZED | CKF_DUAL_CRYPTO_OPERATIONS;
+    CK_FLAGS flags =
+        CKF_RNG | CKF_TOKEN_INITIALIZED | CKF_DUAL_CRYPTO_OPERATIONS | CKF_RESTORE_KEY_NOT_NEEDED;
     struct user_info user;
     CK_RV rv;
 
@@ -198,7 +199,8 @@ static bool any_device_offers(const struct run *run, CK_MECHANISM_TYPE type, CK_
 /* Of the uses that go together, those that public keys have are done here or not at all. */
 static CK_FLAGS without_missing_halves(const struct mech *mech, CK_FLAGS uses)
 {
-    static const CK_FLAGS halves[] = {CKF_VERIFY, CKF_ENCRYPT, CKF_WRAP, CKF_ENCAPSULATE};
+    static const CK_FLAGS halves[] = {CKF_VERIFY, CKF_VERIFY_RECOVER, CKF_ENCRYPT, CKF_WRAP,
+                                      CKF_ENCAPSULATE};
 
     for (size_t i = 0; i < sizeof(halves) / sizeof(*halves); i++)
         if (!mech_key_is_secret(mech->key) && !local_offers(mech->type, halves[i]))
@@ -215,7 +217,7 @@ static CK_FLAGS offered(struct run *run, const struct mech *mech)
     static const struct {
         CK_FLAGS asked, given;
     } uses[] = {
-        {.asked = CKF_SIGN, .given = CKF_SIGN | CKF_VERIFY},
+        {.asked = CKF_SIGN, .given = CKF_SIGN | CKF_VERIFY | CKF_SIGN_RECOVER | CKF_VERIFY_RECOVER},
         {.asked = CKF_DECRYPT, .given = CKF_ENCRYPT | CKF_DECRYPT},
         {.asked = CKF_GENERATE, .given = CKF_GENERATE},
         {.asked = CKF_GENERATE_KEY_PAIR, .given = CKF_GENERATE_KEY_PAIR},

@@ -97,6 +97,18 @@ static CK_RV check_right(const struct operation_kind_row *row, const struct obje
     return CKR_OK;
 }
 
+/* The private operation with no padding is signing, decrypting and unwrapping alike: what the key
+ * unwraps it would hand out as a signature. */
+static CK_RV check_raw(const struct mech *mech, const struct object *key)
+{
+    if (mech->type == CKM_RSA_X_509 && key->cls == CKO_PRIVATE_KEY &&
+        (attrs_true(&key->attrs, CKA_UNWRAP) || attrs_true(&key->attrs, CKA_DECAPSULATE)))
+        return fail(CKR_KEY_FUNCTION_NOT_PERMITTED,
+                    "the key unwraps keys, and CKM_RSA_X_509 would undo their wrapping: use a "
+                    "mechanism with a padding, or a key without CKA_UNWRAP and CKA_DECAPSULATE");
+    return CKR_OK;
+}
+
 static CK_RV check_life(const struct run *run, const struct operation_kind_row *row,
                         const struct object *key)
 {
@@ -148,7 +160,7 @@ static CK_RV check_means(const struct run *run, const struct operation_kind_row 
     }
     if (!key->has_hsm_key)
         return fail_internal("a private or secret key has a key on its device");
-    if (!hsm_offers(run_device(run, key), mech->type, row->flag))
+    if (!hsm_offers(run_device(run, key), mech->type, row->device != 0 ? row->device : row->flag))
         return fail(CKR_MECHANISM_INVALID, "the key's device does not offer %s to %s", mech->name,
                     row->name);
     return CKR_OK;
@@ -164,6 +176,8 @@ static CK_RV check_key(const struct run *run, const struct operation *op)
         rv = check_size(run, op->mech, key);
     if (rv == CKR_OK)
         rv = check_right(row, key);
+    if (rv == CKR_OK)
+        rv = check_raw(op->mech, key);
     if (rv == CKR_OK)
         rv = check_life(run, row, key);
     if (rv == CKR_OK)

@@ -37,6 +37,7 @@ struct operation_kind_row {
     enum operation_kind does; /* the work, whichever functions it is asked by: OPERATION_SIGN ... */
     enum action action;       /* asked of the gate */
     CK_FLAGS flag;            /* the mechanism must have it */
+    CK_FLAGS device;          /* what a key's device must offer for it; 0: the same */
     CK_ATTRIBUTE_TYPE right;  /* the key must have it */
     const char *right_name;
     CK_OBJECT_CLASS cls; /* class of the key where the mechanism is one of key pairs */

@@ -118,11 +118,26 @@ static CK_RV cipher_length(const struct operation *op, uint64_t input, uint64_t 
     return decrypted_length(op, input, ret_length);
 }
 
+/* What a signature holds is as long as its padding leaves it. */
+static CK_RV recovered_length(const struct operation *op, uint64_t input, uint64_t *ret_length,
+                              bool *ret_exact)
+{
+    size_t modulus = operation_modulus_len(&op->held->object);
+
+    if (input != modulus)
+        return bad_length(op, input);
+    *ret_length = modulus;
+    *ret_exact = !op->mech->padded;
+    return CKR_OK;
+}
+
 CK_RV operation_length(const struct operation *op, uint64_t input, uint64_t *ret_length,
                        bool *ret_exact)
 {
     if (operation_kind_row(op->kind)->cipher)
         return cipher_length(op, input, ret_length, ret_exact);
+    if (op->does == OPERATION_VERIFY_RECOVER)
+        return recovered_length(op, input, ret_length, ret_exact);
     *ret_exact = true;
     if (op->does == OPERATION_DIGEST)
         *ret_length = mech_hash_len(op->mech->type);

@@ -92,6 +92,8 @@ static CK_RV use_key(struct run *run, const struct operation *op, struct bytes i
         return use_hsm(run, op, in, signature, out);
     if (op->does == OPERATION_VERIFY)
         return local_verify(run_local(run), spki_of(op), &op->mechanism.mechanism, in, signature);
+    if (op->does == OPERATION_VERIFY_RECOVER)
+        return local_verify_recover(run_local(run), spki_of(op), &op->mechanism.mechanism, in, out);
     return local_encrypt(run_local(run), spki_of(op), &op->mechanism.mechanism, in, out);
 }
 

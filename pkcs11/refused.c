@@ -26,35 +26,8 @@ static CK_RV refuse(const char *function, const char *why)
 
 #define UNUSED __attribute__((unused))
 
-#define WHY_STATE                                                                                  \
-    "an operation's state is in OpenSSL or in an HSM and cannot be taken out of either"
 #define WHY_ASYNC "no function goes on after it has returned: asynchronous sessions are not offered"
-#define WHY_RECOVER                                                                                \
-    "signatures with recovery exist only in RSA without a hash, which is no longer sound"
 
-REFUSE(C_GetOperationState,
-       (UNUSED CK_SESSION_HANDLE session, UNUSED CK_BYTE_PTR state, UNUSED CK_ULONG_PTR len),
-       WHY_STATE)
-REFUSE(C_SetOperationState,
-       (UNUSED CK_SESSION_HANDLE session, UNUSED CK_BYTE_PTR state, UNUSED CK_ULONG len,
-        UNUSED CK_OBJECT_HANDLE encryption, UNUSED CK_OBJECT_HANDLE authentication),
-       WHY_STATE)
-REFUSE(C_SignRecoverInit,
-       (UNUSED CK_SESSION_HANDLE session, UNUSED CK_MECHANISM_PTR mechanism,
-        UNUSED CK_OBJECT_HANDLE key),
-       WHY_RECOVER)
-REFUSE(C_SignRecover,
-       (UNUSED CK_SESSION_HANDLE session, UNUSED CK_BYTE_PTR data, UNUSED CK_ULONG data_len,
-        UNUSED CK_BYTE_PTR signature, UNUSED CK_ULONG_PTR signature_len),
-       WHY_RECOVER)
-REFUSE(C_VerifyRecoverInit,
-       (UNUSED CK_SESSION_HANDLE session, UNUSED CK_MECHANISM_PTR mechanism,
-        UNUSED CK_OBJECT_HANDLE key),
-       WHY_RECOVER)
-REFUSE(C_VerifyRecover,
-       (UNUSED CK_SESSION_HANDLE session, UNUSED CK_BYTE_PTR signature,
-        UNUSED CK_ULONG signature_len, UNUSED CK_BYTE_PTR data, UNUSED CK_ULONG_PTR data_len),
-       WHY_RECOVER)
 REFUSE(C_AsyncComplete,
        (UNUSED CK_SESSION_HANDLE session, UNUSED CK_UTF8CHAR_PTR function,
         UNUSED CK_ASYNC_DATA_PTR result),

@@ -45,12 +45,12 @@ bool bench_does(const struct mech *row)
         CKM_AES_CBC,     CKM_AES_CBC_PAD,   CKM_AES_CTR,      CKM_AES_GCM};
     CK_MECHANISM_TYPE raw = row->raw != KW_NO_MECHANISM ? row->raw : row->type;
 
-    if (lacks_its_digest(row))
+    if (row->legacy || lacks_its_digest(row))
         return false;
     for (size_t i = 0; i < sizeof(raws) / sizeof(*raws); i++)
         if (raws[i] == raw)
             return true;
-    return (row->flags & CKF_DIGEST) != 0 && !row->legacy;
+    return (row->flags & CKF_DIGEST) != 0;
 }
 
 static void fill_hash(const struct mech *row, CK_MECHANISM_TYPE *hash, CK_RSA_PKCS_MGF_TYPE *mgf)

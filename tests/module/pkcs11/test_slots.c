@@ -152,7 +152,8 @@ START_TEST(token_info_is_filled_in_every_field)
     assert_padded(info.manufacturerID, 32, "keyward");
     assert_padded(info.model, 16, "embedded");
     ck_assert_uint_eq(info.flags, CKF_RNG | CKF_TOKEN_INITIALIZED | CKF_DUAL_CRYPTO_OPERATIONS |
-                                      CKF_LOGIN_REQUIRED | CKF_USER_PIN_INITIALIZED);
+                                      CKF_RESTORE_KEY_NOT_NEEDED | CKF_LOGIN_REQUIRED |
+                                      CKF_USER_PIN_INITIALIZED);
     ck_assert_uint_eq(info.ulMinPinLen, 4);
     ck_assert_uint_eq(info.ulMaxPinLen, 255);
     ck_assert_uint_eq(info.ulMaxSessionCount, 65536);

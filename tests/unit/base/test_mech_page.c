@@ -17,6 +17,8 @@ static const struct {
     {CKF_GENERATE_KEY_PAIR, "generate pair"},
     {CKF_SIGN, "sign"},
     {CKF_VERIFY, "verify"},
+    {CKF_SIGN_RECOVER, "sign with recovery"},
+    {CKF_VERIFY_RECOVER, "verify with recovery"},
     {CKF_ENCRYPT, "encrypt"},
     {CKF_DECRYPT, "decrypt"},
     {CKF_WRAP, "wrap"},
