@@ -5,6 +5,8 @@
 . "$(dirname "$0")/../lib.sh"
 need modutil certutil selfserv tstclnt openssl
 make_home
+# What certutil hides is said here, should it fail.
+export KEYWARD_DEBUG=1
 DB="sql:$WORK/nss"
 mkdir "$WORK/nss"
 head -c 64 /dev/urandom >"$WORK/noise"
@@ -31,15 +33,16 @@ keys() {
 check "certutil -K shows a key that keyward made" listed 'rsa +[0-9a-f]+ +made-before' keys
 refuses "but not with a wrong PIN" 'PIN|assword' nss certutil -K -h web -f "$WORK/noise"
 
-self_signed() { # name options-of-the-key...
-    local name=$1
-    shift
-    nss certutil -S -h web -f "$WORK/pin" -z "$WORK/noise" -n "$name" -s CN=localhost --extSAN dns:localhost -x -t CTu,Cu,Cu -v 12 "$@" &&
+# The serial number is given: certutil makes it of the time, in half seconds, and would refuse the second certificate of the same.
+self_signed() { # name serial options-of-the-key...
+    local name=$1 serial=$2
+    shift 2
+    nss certutil -S -h web -f "$WORK/pin" -z "$WORK/noise" -n "$name" -m "$serial" -s CN=localhost --extSAN dns:localhost -x -t CTu,Cu,Cu -v 12 "$@" &&
         nss certutil -L -h web -f "$WORK/pin" -n "web:$name" -a >"$WORK/$name.crt" &&
         openssl verify -CAfile "$WORK/$name.crt" "$WORK/$name.crt"
 }
-check "certutil -S makes an RSA key and signs with it, openssl verifies" self_signed rsa -k rsa -g 2048
-check "and an EC key" self_signed ec -k ec -q nistp256
+check "certutil -S makes an RSA key and signs with it, openssl verifies" self_signed rsa 1 -k rsa -g 2048
+check "and an EC key" self_signed ec 2 -k ec -q nistp256
 check "both keys are listed, with their certificates" listed 'web:ec' keys
 in_the_vault() {
     "$KEYWARD" key list web
