@@ -456,6 +456,18 @@ static CK_RV key_purge_verb(struct admin *a)
     return each_half(a, true, keys_purge);
 }
 
+/* ---- key.disable, key.enable ---- */
+
+static CK_RV key_disable_verb(struct admin *a)
+{
+    return each_half(a, false, keys_disable);
+}
+
+static CK_RV key_enable_verb(struct admin *a)
+{
+    return each_half(a, false, keys_enable);
+}
+
 /* ---- the chapter ---- */
 
 static const struct admin_member object_members[] = {
@@ -486,6 +498,8 @@ static const struct admin_verb verbs[] = {
     {"key.public", ACTION_GET, OBJECT_VERB, object_members, key_public_verb},
     {"key.delete", ACTION_DELETE, OBJECT_VERB | ADMIN_CHANGES, object_members, key_delete_verb},
     {"key.recover", ACTION_RECOVER, OBJECT_VERB | ADMIN_CHANGES, object_members, key_recover_verb},
+    {"key.disable", ACTION_UPDATE, OBJECT_VERB | ADMIN_CHANGES, object_members, key_disable_verb},
+    {"key.enable", ACTION_UPDATE, OBJECT_VERB | ADMIN_CHANGES, object_members, key_enable_verb},
     {"key.purge", ACTION_PURGE, OBJECT_VERB | ADMIN_CHANGES, object_members, key_purge_verb},
 };
 

@@ -27,10 +27,17 @@ MUST_CHECK CK_RV keys_generate(struct run *run, const CK_MECHANISM *mechanism,
  * not CKA_DESTROYABLE.
  */
 MUST_CHECK CK_RV keys_delete(struct run *run, const struct object *object);
-/* Back to enabled. gate: recover. */
+/* Back to what it was, enabled or disabled. gate: recover. */
 MUST_CHECK CK_RV keys_recover(struct run *run, const struct object *object);
 /* For good, HSM key first. gate: purge. CKR_ACTION_PROHIBITED while purge protection and retention
  * keep it. */
 MUST_CHECK CK_RV keys_purge(struct run *run, const struct object *object);
+/*
+ * The kill switch, and back. gate: update. When keys_disable() returns no process begins a use of
+ * the key any more, and an operation in progress is refused at its next call: every call looks at
+ * the store's generation first.
+ */
+MUST_CHECK CK_RV keys_disable(struct run *run, const struct object *object);
+MUST_CHECK CK_RV keys_enable(struct run *run, const struct object *object);
 
 #endif

@@ -1,6 +1,6 @@
 /*
- * The end of token objects, and the way back: deleted, recovered, purged. See keys.h. Gate and
- * intent first; the record in the store is replaced only when nobody changed it meanwhile.
+ * The end of token objects, and the way back: disabled, deleted, recovered, purged. See keys.h.
+ * Gate and intent first; the record in the store is replaced only when nobody changed it meanwhile.
  */
 #include "pkcs11/keys.h"
 
@@ -26,6 +26,7 @@ static CK_RV set_state(struct run *run, const struct object *object, enum object
     if (rv == CKR_OK)
         rv = object_copy(&changed, object);
     if (rv == CKR_OK) {
+        changed.was_disabled = state == OBJECT_DELETED && object->state == OBJECT_DISABLED;
         changed.state = state;
         changed.deleted_at = deleted_at;
         changed.updated = now_seconds(run);
@@ -57,7 +58,25 @@ CK_RV keys_recover(struct run *run, const struct object *object)
         return rv;
     if (object->state != OBJECT_DELETED)
         return fail(CKR_ACTION_PROHIBITED, "the object is not deleted: nothing to recover");
-    return set_state(run, object, OBJECT_ENABLED, 0);
+    return set_state(run, object, object->was_disabled ? OBJECT_DISABLED : OBJECT_ENABLED, 0);
+}
+
+/* Whoever finds it so already has what was asked for: a kill switch is not refused. */
+static CK_RV switch_to(struct run *run, const struct object *object, enum object_state state)
+{
+    CK_RV rv = ask_about(run, ACTION_UPDATE, object);
+
+    return rv == CKR_OK ? set_state(run, object, state, 0) : rv;
+}
+
+CK_RV keys_disable(struct run *run, const struct object *object)
+{
+    return switch_to(run, object, OBJECT_DISABLED);
+}
+
+CK_RV keys_enable(struct run *run, const struct object *object)
+{
+    return switch_to(run, object, OBJECT_ENABLED);
 }
 
 static CK_RV check_purge(const struct run *run, const struct object *object)

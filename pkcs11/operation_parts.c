@@ -293,6 +293,9 @@ static CK_RV digest_key(struct run *run, struct operation *op, CK_OBJECT_HANDLE 
         rv = handles_get(run, key, &held);
     if (rv != CKR_OK)
         return rv;
+    if (held->object.state != OBJECT_ENABLED)
+        return fail(CKR_KEY_FUNCTION_NOT_PERMITTED,
+                    "the key is not enabled: enable it with `keyward key enable`");
     ask.object = &held->object;
     rv = gate_ask(run, &ask);
     return rv == CKR_OK ? feed_value(run, op, &held->object) : rv;

@@ -4,11 +4,13 @@
 #include "hsm/local_private.h"
 #include "pkcs11/template.h"
 
-/* Footnote 7: CKA_SENSITIVE true or CKA_EXTRACTABLE false, either keeps it in. */
+/* Footnote 7: CKA_SENSITIVE true or CKA_EXTRACTABLE false, either keeps it in; so does the kill
+ * switch. */
 static bool may_be_shown(const struct object *key)
 {
-    return key->material != NULL && key->protection == PROTECTION_SOFTWARE &&
-           !attrs_true(&key->attrs, CKA_SENSITIVE) && attrs_true(&key->attrs, CKA_EXTRACTABLE);
+    return key->material != NULL && key->state == OBJECT_ENABLED &&
+           key->protection == PROTECTION_SOFTWARE && !attrs_true(&key->attrs, CKA_SENSITIVE) &&
+           attrs_true(&key->attrs, CKA_EXTRACTABLE);
 }
 
 bool reveal_has(const struct object *key, CK_ATTRIBUTE_TYPE type)

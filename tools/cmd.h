@@ -36,6 +36,8 @@ int cmd_key_show(const struct invocation *inv);
 int cmd_key_public(const struct invocation *inv);
 int cmd_key_delete(const struct invocation *inv);
 int cmd_key_recover(const struct invocation *inv);
+int cmd_key_disable(const struct invocation *inv);
+int cmd_key_enable(const struct invocation *inv);
 int cmd_key_purge(const struct invocation *inv);
 /* cmd_policy.c */
 int cmd_policy_check(const struct invocation *inv);

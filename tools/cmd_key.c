@@ -343,6 +343,28 @@ int cmd_key_recover(const struct invocation *inv)
     return simple(inv, "key.recover", print_recovered);
 }
 
+static void print_disabled(const struct invocation *inv, const json_t *answer)
+{
+    (void)answer;
+    (void)printf("key %s is disabled: no process uses it from now on\n", inv->args[0]);
+}
+
+int cmd_key_disable(const struct invocation *inv)
+{
+    return simple(inv, "key.disable", print_disabled);
+}
+
+static void print_enabled(const struct invocation *inv, const json_t *answer)
+{
+    (void)answer;
+    (void)printf("key %s is enabled\n", inv->args[0]);
+}
+
+int cmd_key_enable(const struct invocation *inv)
+{
+    return simple(inv, "key.enable", print_enabled);
+}
+
 static void print_purged(const struct invocation *inv, const json_t *answer)
 {
     (void)answer;

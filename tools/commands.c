@@ -44,6 +44,9 @@ const struct command commands[] = {
      "list the keys that you may see"},
     {"key show", "OBJECT", 1, 1, "--deleted --json " LOGIN, cmd_key_show, "show a key"},
     {"key public", "OBJECT", 1, 1, LOGIN, cmd_key_public, "print a public key as PEM"},
+    {"key disable", "OBJECT", 1, 1, LOGIN, cmd_key_disable,
+     "stop every use of a key, in every process, at once"},
+    {"key enable", "OBJECT", 1, 1, LOGIN, cmd_key_enable, "let a disabled key be used again"},
     {"key delete", "OBJECT", 1, 1, LOGIN, cmd_key_delete, "delete a key; it can be recovered"},
     {"key recover", "OBJECT", 1, 1, LOGIN, cmd_key_recover, "bring a deleted key back"},
     {"key purge", "OBJECT", 1, 1, LOGIN, cmd_key_purge, "destroy a deleted key for good"},
@@ -78,10 +81,9 @@ size_t command_count(void)
 }
 
 static const char *const later[] = {
-    "vault delete",   "vault recover", "vault purge", "vault rekey",  "key update",
-    "key enable",     "key disable",   "key rotate",  "key rotation", "key import-wrapped",
-    "key adopt",      "key backup",    "key restore", "secret",       "cert",
-    "policy who-can", "policy diff",   "metrics",
+    "vault delete", "vault recover",      "vault purge", "vault rekey", "key update",  "key rotate",
+    "key rotation", "key import-wrapped", "key adopt",   "key backup",  "key restore", "secret",
+    "cert",         "policy who-can",     "policy diff", "metrics",
 };
 
 const char *command_later(size_t i)

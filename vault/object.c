@@ -8,6 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* On disk only: a deleted object that was disabled before. */
+#define STATE_DELETED_DISABLED (OBJECT_DELETED + 1)
+
 /* The sealed record; its spans point elsewhere. */
 struct object_der {
     int64_t cls, version, state, created, updated, deleted_at, not_before, expires, protection;
@@ -26,7 +29,7 @@ struct object_der {
 static const struct der_member object_members[] = {
     MEMBER("class", DER_NUMBER, cls, INT64_MAX),
     MEMBER("version", DER_NUMBER, version, INT64_MAX),
-    MEMBER("state", DER_NUMBER, state, OBJECT_DELETED),
+    MEMBER("state", DER_NUMBER, state, STATE_DELETED_DISABLED),
     TIME("created", created),
     TIME("updated", updated),
     TIME("deletedAt", deleted_at),
@@ -95,7 +98,8 @@ static CK_RV encode(struct store *store, const struct object *o, struct buf *out
     struct object_der d = {
         .cls = (int64_t)o->cls,
         .version = (int64_t)o->version,
-        .state = o->state,
+        .state = o->state == OBJECT_DELETED && o->was_disabled ? STATE_DELETED_DISABLED
+                                                               : (int64_t)o->state,
         .created = o->created,
         .updated = o->updated,
         .deleted_at = o->deleted_at,
@@ -137,7 +141,8 @@ static CK_RV decode(struct store *store, const struct keys *keys, const struct r
     o.generation = record->generation;
     o.cls = (CK_OBJECT_CLASS)d.cls;
     o.version = (uint64_t)d.version;
-    o.state = (enum object_state)d.state;
+    o.was_disabled = d.state == STATE_DELETED_DISABLED;
+    o.state = o.was_disabled ? OBJECT_DELETED : (enum object_state)d.state;
     o.created = d.created;
     o.updated = d.updated;
     o.deleted_at = d.deleted_at;
@@ -390,6 +395,7 @@ static CK_RV delete_object(struct store *store, struct keys *keys, const uint8_t
     CK_RV rv = read_object(store, keys, id, &o);
 
     if (rv == CKR_OK) {
+        o.was_disabled = o.state == OBJECT_DISABLED;
         o.state = OBJECT_DELETED;
         o.deleted_at = store_now(store);
         o.updated = o.deleted_at;

@@ -26,6 +26,7 @@ struct object {
                            among them */
     uint64_t version;   /* of its name, from 1 */
     enum object_state state;
+    bool was_disabled;           /* where deleted: recovered, it is disabled again */
     int64_t created, updated;    /* seconds since 1970 */
     int64_t deleted_at;          /* 0: not deleted */
     int64_t not_before, expires; /* seconds since 1970; 0: none */
