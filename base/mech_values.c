@@ -264,6 +264,7 @@ static CK_RV check_tls_kdf(const struct mech *mech, const void *params)
 /* ---- SP 800-108 ---- */
 
 #define SP800_PARTS_MAX 16
+#define SP800_KEYS_MAX  7 /* a call gives no more handles beside its own */
 
 /* What a part of the input may be, and how long. */
 static bool part_is_sound(const CK_PRF_DATA_PARAM *part, bool counter_mode)
@@ -302,8 +303,8 @@ static CK_RV check_sp800(const struct mech *mech, const CK_SP800_108_KDF_PARAMS 
         p->ulNumberOfDataParams > SP800_PARTS_MAX)
         return refuse(mech, "pDataParams must have 1 to 16 parts");
     if ((p->pAdditionalDerivedKeys == NULL) != (p->ulAdditionalDerivedKeys == 0) ||
-        p->ulAdditionalDerivedKeys > SP800_PARTS_MAX)
-        return refuse(mech, "at most 16 additional keys, and a pointer to them if there are any");
+        p->ulAdditionalDerivedKeys > SP800_KEYS_MAX)
+        return refuse(mech, "at most 7 additional keys, and a pointer to them if there are any");
     for (CK_ULONG i = 0; i < p->ulNumberOfDataParams; i++) {
         CK_PRF_DATA_PARAM part;
 

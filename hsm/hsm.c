@@ -312,20 +312,28 @@ static CK_RV fail_not_offered(const CK_MECHANISM *mechanism)
                 mechanism->mechanism);
 }
 
-CK_RV hsm_derive(struct hsm *hsm, const struct hsm_key *key, const CK_MECHANISM *mechanism,
-                 struct bytes second, size_t len, struct secret **ret_value)
+CK_RV hsm_derive_keys(struct hsm *hsm, const struct hsm_key *key, const CK_MECHANISM *mechanism,
+                      struct bytes second, const size_t *lens, size_t count,
+                      struct secret **ret_values)
 {
     CK_RV rv;
 
-    if (hsm == NULL || key == NULL || mechanism == NULL || ret_value == NULL)
-        return fail_argument("hsm, key, mechanism, ret_value");
+    if (hsm == NULL || key == NULL || mechanism == NULL || ret_values == NULL || count == 0)
+        return fail_argument("hsm, key, mechanism, count, ret_values");
     rv = hsm_check_ready(hsm, key);
     if (rv == CKR_OK)
         rv = plan_check(CKF_DERIVE, key, mechanism);
     if (rv == CKR_OK && hsm->driver->derive == NULL)
         rv = fail_not_offered(mechanism);
-    return rv == CKR_OK ? hsm->driver->derive(hsm->device, key, mechanism, second, len, ret_value)
-                        : rv;
+    return rv == CKR_OK
+               ? hsm->driver->derive(hsm->device, key, mechanism, second, lens, count, ret_values)
+               : rv;
+}
+
+CK_RV hsm_derive(struct hsm *hsm, const struct hsm_key *key, const CK_MECHANISM *mechanism,
+                 struct bytes second, size_t len, struct secret **ret_value)
+{
+    return hsm_derive_keys(hsm, key, mechanism, second, &len, 1, ret_value);
 }
 
 static CK_RV unwrap_secret(struct hsm *hsm, const struct hsm_key *key,

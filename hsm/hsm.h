@@ -169,6 +169,11 @@ MUST_CHECK CK_RV hsm_run(struct hsm *hsm, enum hsm_use use, const struct hsm_key
 MUST_CHECK CK_RV hsm_derive(struct hsm *hsm, const struct hsm_key *key,
                             const CK_MECHANISM *mechanism, struct bytes second, size_t len,
                             struct secret **ret_value);
+/* The same for several keys of one derivation, whose values come one behind the other. Only the
+ * mechanisms that know of such (SP 800-108): CKR_MECHANISM_PARAM_INVALID. */
+MUST_CHECK CK_RV hsm_derive_keys(struct hsm *hsm, const struct hsm_key *key,
+                                 const CK_MECHANISM *mechanism, struct bytes second,
+                                 const size_t *lens, size_t count, struct secret **ret_values);
 /*
  * The secret in a ciphertext of local_encapsulate() (hsm/local_encapsulate.h); len as there. What
  * is no ciphertext of this key is CKR_WRAPPED_KEY_INVALID, one of another length

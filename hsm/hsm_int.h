@@ -39,7 +39,7 @@ struct hsm_driver {
      struct bytes in, struct bytes signature, struct buf *out);
     CK_RV(*derive) /* optional */
     (void *device, const struct hsm_key *key, const CK_MECHANISM *mechanism, struct bytes second,
-     size_t len, struct secret **ret_value);
+     const size_t *lens, size_t count, struct secret **ret_values);
     CK_RV(*decapsulate) /* optional */
     (void *device, const struct hsm_key *key, const CK_MECHANISM *mechanism,
      struct bytes ciphertext, size_t len, struct secret **ret_secret);

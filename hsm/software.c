@@ -224,12 +224,14 @@ static CK_RV driver_run(void *device, enum hsm_use use, const struct hsm_key *ke
 }
 
 static CK_RV driver_derive(void *device, const struct hsm_key *key, const CK_MECHANISM *mechanism,
-                           struct bytes second, size_t len, struct secret **ret_value)
+                           struct bytes second, const size_t *lens, size_t count,
+                           struct secret **ret_values)
 {
     LOCAL_QUIET;
 
     (void)device;
-    return software_derive(key->ready, mechanism, second, len, ret_value);
+    return count == 1 ? software_derive(key->ready, mechanism, second, lens[0], ret_values)
+                      : software_derive_keys(key->ready, mechanism, lens, count, ret_values);
 }
 
 static CK_RV driver_decapsulate(void *device, const struct hsm_key *key,

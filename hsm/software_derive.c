@@ -153,8 +153,8 @@ static CK_RV run_ecdh1(const struct hsm_ready *ready, const CK_MECHANISM *mechan
 }
 
 static const struct software_derivation agreements[] = {
-    {CKM_ECDH1_DERIVE, run_ecdh1},
-    {CKM_ECDH1_COFACTOR_DERIVE, run_ecdh1},
+    {CKM_ECDH1_DERIVE, run_ecdh1, NULL},
+    {CKM_ECDH1_COFACTOR_DERIVE, run_ecdh1, NULL},
 };
 
 const struct software_derivations software_agreements = {agreements,
@@ -255,11 +255,11 @@ static CK_RV run_extract(const struct hsm_ready *ready, const CK_MECHANISM *mech
 }
 
 static const struct software_derivation joins[] = {
-    {CKM_CONCATENATE_BASE_AND_KEY, run_base_and_key},
-    {CKM_CONCATENATE_BASE_AND_DATA, run_base_and_data},
-    {CKM_CONCATENATE_DATA_AND_BASE, run_data_and_base},
-    {CKM_XOR_BASE_AND_DATA, run_xor},
-    {CKM_EXTRACT_KEY_FROM_KEY, run_extract},
+    {CKM_CONCATENATE_BASE_AND_KEY, run_base_and_key, NULL},
+    {CKM_CONCATENATE_BASE_AND_DATA, run_base_and_data, NULL},
+    {CKM_CONCATENATE_DATA_AND_BASE, run_data_and_base, NULL},
+    {CKM_XOR_BASE_AND_DATA, run_xor, NULL},
+    {CKM_EXTRACT_KEY_FROM_KEY, run_extract, NULL},
 };
 
 const struct software_derivations software_joins = {joins, sizeof(joins) / sizeof(*joins)};
@@ -294,4 +294,15 @@ CK_RV software_derive(const struct hsm_ready *ready, const CK_MECHANISM *mechani
         return fail(CKR_MECHANISM_INVALID, "mechanism 0x%lx derives nothing in software",
                     mechanism->mechanism);
     return row->run(ready, mechanism, second, len, ret);
+}
+
+CK_RV software_derive_keys(const struct hsm_ready *ready, const CK_MECHANISM *mechanism,
+                           const size_t *lens, size_t count, struct secret **ret)
+{
+    const struct software_derivation *row = find(mechanism->mechanism);
+
+    if (row == NULL || row->run_keys == NULL)
+        return fail(CKR_MECHANISM_PARAM_INVALID, "mechanism 0x%lx makes one key at a time",
+                    mechanism->mechanism);
+    return row->run_keys(ready, mechanism, lens, count, ret);
 }

@@ -112,8 +112,9 @@ struct sp800 {
     CK_MECHANISM prf;
     const CK_PRF_DATA_PARAM *parts;
     size_t part_count;
-    struct bytes iv;                 /* feedback: the first iteration variable */
-    size_t len;                      /* bytes wanted */
+    struct bytes iv;    /* feedback: the first iteration variable */
+    const size_t *lens; /* bytes wanted of each key */
+    size_t key_count;
     CK_MECHANISM_TYPE mode;          /* CKM_SP800_108_... */
     uint8_t last[SOFTWARE_MAC_MAX];  /* K(i-1) */
     uint8_t chain[SOFTWARE_MAC_MAX]; /* double pipeline: A(i) */
@@ -153,16 +154,18 @@ static CK_RV put_counter(const CK_PRF_DATA_PARAM *part, uint64_t i, struct buf *
     return rv;
 }
 
-/* L, in bits: of the key, or of the whole output it is cut from. */
+/* L, in bits: of the keys, or of the whole segments they are cut from. */
 static CK_RV put_length(const struct sp800 *s, const CK_PRF_DATA_PARAM *part, struct buf *out)
 {
     CK_SP800_108_DKM_LENGTH_FORMAT format;
-    size_t len = s->len;
+    size_t len = 0;
     CK_RV rv;
 
     memcpy(&format, part->pValue, sizeof(format));
-    if (format.dkmLengthMethod == CK_SP800_108_DKM_LENGTH_SUM_OF_SEGMENTS && s->last_len > 0)
-        len = (len + s->last_len - 1) / s->last_len * s->last_len;
+    for (size_t k = 0; k < s->key_count; k++)
+        len += format.dkmLengthMethod == CK_SP800_108_DKM_LENGTH_SUM_OF_SEGMENTS
+                   ? (s->lens[k] + s->last_len - 1) / s->last_len * s->last_len
+                   : s->lens[k];
     rv = check_width(format.ulWidthInBits, (uint64_t)len * 8);
     if (rv == CKR_OK)
         put_number(out, (uint64_t)len * 8, format.ulWidthInBits, format.bLittleEndian == CK_TRUE);
@@ -260,26 +263,50 @@ static bool has_variable(const struct sp800 *s)
     return false;
 }
 
-static CK_RV iterate(struct sp800 *s, struct secret **ret)
+/* One key: from a segment of its own on, i being the number of the last one before it. */
+static CK_RV fill_key(struct sp800 *s, uint64_t *i, uint8_t *out, size_t len)
 {
-    SCOPED_SECRET value = secret_new(s->len);
-    size_t at = 0;
     CK_RV rv = CKR_OK;
 
-    if (value == NULL)
-        return fail_memory();
-    for (uint64_t i = 1; at < s->len && rv == CKR_OK; i++) {
+    while (len > 0 && rv == CKR_OK) {
         size_t n;
 
-        rv = step(s, i);
-        n = s->len - at < s->last_len ? s->len - at : s->last_len;
+        rv = step(s, ++*i);
+        n = len < s->last_len ? len : s->last_len;
         if (rv == CKR_OK)
-            memcpy(value->data + at, s->last, n);
-        at += n;
+            memcpy(out, s->last, n);
+        out += n;
+        len -= n;
+    }
+    return rv;
+}
+
+static CK_RV iterate(struct sp800 *s, size_t sum, struct secret **ret)
+{
+    SCOPED_SECRET value = secret_new(sum);
+    size_t at = 0;
+    uint64_t i = 0;
+    CK_RV rv = value != NULL ? CKR_OK : fail_memory();
+
+    for (size_t k = 0; k < s->key_count && rv == CKR_OK; k++) {
+        rv = fill_key(s, &i, value->data + at, s->lens[k]);
+        at += s->lens[k];
     }
     if (rv == CKR_OK)
         *ret = TAKE(value);
     return rv;
+}
+
+static CK_RV check_lens(const struct sp800 *s, size_t *ret_sum)
+{
+    *ret_sum = 0;
+    for (size_t k = 0; k < s->key_count; k++) {
+        if (s->lens[k] == 0 || s->lens[k] > OUT_MAX - *ret_sum)
+            return fail(CKR_KEY_SIZE_RANGE, "say how many bytes each key has, at most %u together",
+                        OUT_MAX);
+        *ret_sum += s->lens[k];
+    }
+    return CKR_OK;
 }
 
 static CK_RV run_sp800(const struct hsm_ready *ready, struct sp800 *s, struct secret **ret)
@@ -288,10 +315,11 @@ static CK_RV run_sp800(const struct hsm_ready *ready, struct sp800 *s, struct se
     const struct hsm_key key = {.kind = HSM_KEY_SECRET,
                                 .type = s->prf.mechanism == CKM_AES_CMAC ? CKK_AES
                                                                          : CKK_GENERIC_SECRET};
-    CK_RV rv;
+    size_t sum = 0;
+    CK_RV rv = check_lens(s, &sum);
 
-    if (s->len == 0 || s->len > OUT_MAX)
-        return fail(CKR_KEY_SIZE_RANGE, "say how many bytes are wanted, at most %u", OUT_MAX);
+    if (rv != CKR_OK)
+        return rv;
     if (!has_variable(s))
         return fail(CKR_MECHANISM_PARAM_INVALID, "the parts lack the iteration variable");
     if (prf_row == NULL)
@@ -300,53 +328,61 @@ static CK_RV run_sp800(const struct hsm_ready *ready, struct sp800 *s, struct se
     s->last_len = key.type == CKK_AES ? 16 : mech_hash_len(prf_row->hash);
     rv = software_ready_new(ready->local, &key, secret_bytes(ready->value), &s->ready);
     if (rv == CKR_OK)
-        rv = iterate(s, ret);
+        rv = iterate(s, sum, ret);
     hsm_ready_free(s->ready);
     bytes_wipe(s, sizeof(*s));
     return rv;
 }
 
-static CK_RV fail_more_keys(void)
-{
-    return fail(CKR_MECHANISM_PARAM_INVALID, "one derivation makes one key: ask for the others "
-                                             "with another label");
-}
-
-static CK_RV run_counter(const struct hsm_ready *ready, const CK_MECHANISM *mechanism,
-                         struct bytes second, size_t len, struct secret **ret)
+static CK_RV run_counter_keys(const struct hsm_ready *ready, const CK_MECHANISM *mechanism,
+                              const size_t *lens, size_t count, struct secret **ret)
 {
     const CK_SP800_108_KDF_PARAMS *p = mechanism->pParameter;
     struct sp800 s = {.prf = {.mechanism = p->prfType},
                       .parts = p->pDataParams,
                       .part_count = p->ulNumberOfDataParams,
-                      .len = len,
+                      .lens = lens,
+                      .key_count = count,
                       .mode = mechanism->mechanism};
 
-    (void)second;
-    return p->ulAdditionalDerivedKeys > 0 ? fail_more_keys() : run_sp800(ready, &s, ret);
+    return run_sp800(ready, &s, ret);
 }
 
-static CK_RV run_feedback(const struct hsm_ready *ready, const CK_MECHANISM *mechanism,
-                          struct bytes second, size_t len, struct secret **ret)
+static CK_RV run_feedback_keys(const struct hsm_ready *ready, const CK_MECHANISM *mechanism,
+                               const size_t *lens, size_t count, struct secret **ret)
 {
     const CK_SP800_108_FEEDBACK_KDF_PARAMS *p = mechanism->pParameter;
     struct sp800 s = {.prf = {.mechanism = p->prfType},
                       .parts = p->pDataParams,
                       .part_count = p->ulNumberOfDataParams,
                       .iv = BYTES(p->pIV, p->ulIVLen),
-                      .len = len,
+                      .lens = lens,
+                      .key_count = count,
                       .mode = mechanism->mechanism};
 
+    return run_sp800(ready, &s, ret);
+}
+
+static CK_RV run_counter(const struct hsm_ready *ready, const CK_MECHANISM *mechanism,
+                         struct bytes second, size_t len, struct secret **ret)
+{
     (void)second;
-    return p->ulAdditionalDerivedKeys > 0 ? fail_more_keys() : run_sp800(ready, &s, ret);
+    return run_counter_keys(ready, mechanism, &len, 1, ret);
+}
+
+static CK_RV run_feedback(const struct hsm_ready *ready, const CK_MECHANISM *mechanism,
+                          struct bytes second, size_t len, struct secret **ret)
+{
+    (void)second;
+    return run_feedback_keys(ready, mechanism, &len, 1, ret);
 }
 
 static const struct software_derivation rows[] = {
-    {CKM_HKDF_DERIVE, run_hkdf},
-    {CKM_HKDF_DATA, run_hkdf},
-    {CKM_SP800_108_COUNTER_KDF, run_counter},
-    {CKM_SP800_108_FEEDBACK_KDF, run_feedback},
-    {CKM_SP800_108_DOUBLE_PIPELINE_KDF, run_counter},
+    {CKM_HKDF_DERIVE, run_hkdf, NULL},
+    {CKM_HKDF_DATA, run_hkdf, NULL},
+    {CKM_SP800_108_COUNTER_KDF, run_counter, run_counter_keys},
+    {CKM_SP800_108_FEEDBACK_KDF, run_feedback, run_feedback_keys},
+    {CKM_SP800_108_DOUBLE_PIPELINE_KDF, run_counter, run_counter_keys},
 };
 
 const struct software_derivations software_kdfs = {rows, sizeof(rows) / sizeof(*rows)};

@@ -105,13 +105,13 @@ static CK_RV run_exporter(const struct hsm_ready *ready, const CK_MECHANISM *mec
 }
 
 static const struct software_derivation rows[] = {
-    {CKM_TLS12_MASTER_KEY_DERIVE, run_master},
-    {CKM_TLS12_MASTER_KEY_DERIVE_DH, run_master},
-    {CKM_TLS12_EXTENDED_MASTER_KEY_DERIVE, run_extended},
-    {CKM_TLS12_EXTENDED_MASTER_KEY_DERIVE_DH, run_extended},
-    {CKM_TLS12_KEY_AND_MAC_DERIVE, run_key_block},
-    {CKM_TLS12_KDF, run_exporter},
-    {CKM_TLS_KDF, run_exporter},
+    {CKM_TLS12_MASTER_KEY_DERIVE, run_master, NULL},
+    {CKM_TLS12_MASTER_KEY_DERIVE_DH, run_master, NULL},
+    {CKM_TLS12_EXTENDED_MASTER_KEY_DERIVE, run_extended, NULL},
+    {CKM_TLS12_EXTENDED_MASTER_KEY_DERIVE_DH, run_extended, NULL},
+    {CKM_TLS12_KEY_AND_MAC_DERIVE, run_key_block, NULL},
+    {CKM_TLS12_KDF, run_exporter, NULL},
+    {CKM_TLS_KDF, run_exporter, NULL},
 };
 
 const struct software_derivations software_tls = {rows, sizeof(rows) / sizeof(*rows)};

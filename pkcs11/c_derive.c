@@ -5,12 +5,11 @@
  * piece of a sensitive key that can be used by itself can also be guessed by itself (Clulow, "On
  * the security of PKCS #11", 2003).
  */
-#include "pkcs11/incoming.h"
-#include "pkcs11/key_use.h"
+#include "pkcs11/derive_int.h"
 
 #include <string.h>
 
-static const struct incoming_way derives = {
+const struct incoming_way derive_way = {
     .use = TEMPLATE_DERIVE, .template = CKA_DERIVE_TEMPLATE, .action = ACTION_CREATE};
 
 /* Whose result is made of the base key's bits as they are. */
@@ -63,7 +62,7 @@ static CK_RV check_whole(const struct object *base, const struct secret *value)
     return CKR_OK;
 }
 
-static CK_RV inherit(const struct object *base, CK_MECHANISM_TYPE mechanism, struct object *object)
+CK_RV derive_inherit(const struct object *base, CK_MECHANISM_TYPE mechanism, struct object *object)
 {
     CK_RV rv = passes_bits_on(mechanism) ? check_inherits(base, object) : CKR_OK;
 
@@ -79,7 +78,7 @@ static CK_RV inherit_second(const struct object *second, CK_MECHANISM_TYPE mecha
 {
     bool sensitive = attrs_true(&object->attrs, CKA_ALWAYS_SENSITIVE);
     bool kept = attrs_true(&object->attrs, CKA_NEVER_EXTRACTABLE);
-    CK_RV rv = inherit(second, mechanism, object);
+    CK_RV rv = derive_inherit(second, mechanism, object);
 
     if (rv != CKR_OK)
         return rv;
@@ -87,7 +86,7 @@ static CK_RV inherit_second(const struct object *second, CK_MECHANISM_TYPE mecha
                        kept && attrs_true(&second->attrs, CKA_NEVER_EXTRACTABLE));
 }
 
-/* ---- the second key of CKM_CONCATENATE_BASE_AND_KEY ---- */
+/* ---- the second key: joined to the first, or HKDF's salt ---- */
 
 static CK_RV check_second(const struct object *key)
 {
@@ -102,6 +101,20 @@ static CK_RV check_second(const struct object *key)
     return CKR_OK;
 }
 
+static bool second_of(const CK_MECHANISM *mechanism, CK_OBJECT_HANDLE *ret)
+{
+    const CK_HKDF_PARAMS *hkdf = mechanism->pParameter;
+
+    if (mechanism->mechanism == CKM_CONCATENATE_BASE_AND_KEY)
+        memcpy(ret, mechanism->pParameter, sizeof(*ret));
+    else if (mechanism->mechanism == CKM_HKDF_DERIVE && hkdf->bExtract == CK_TRUE &&
+             hkdf->ulSaltType == CKF_HKDF_SALT_KEY)
+        *ret = hkdf->hSaltKey;
+    else
+        return false;
+    return true;
+}
+
 /* *ret is NULL where the mechanism takes no second key. */
 static CK_RV second_begin(struct run *run, const CK_MECHANISM *mechanism, struct object *object,
                           struct held **ret)
@@ -111,9 +124,8 @@ static CK_RV second_begin(struct run *run, const CK_MECHANISM *mechanism, struct
     bool visible;
     CK_RV rv;
 
-    if (mechanism->mechanism != CKM_CONCATENATE_BASE_AND_KEY)
+    if (!second_of(mechanism, &handle))
         return CKR_OK;
-    memcpy(&handle, mechanism->pParameter, sizeof(handle));
     rv = operation_key_code(handles_get(run, handle, ret));
     if (rv != CKR_OK)
         return rv;
@@ -128,14 +140,7 @@ static CK_RV second_begin(struct run *run, const CK_MECHANISM *mechanism, struct
     return rv == CKR_OK ? inherit_second(ask.object, mechanism->mechanism, object) : rv;
 }
 
-/* ---- C_DeriveKey ---- */
-
-struct deriving {
-    const CK_MECHANISM *mechanism;
-    const CK_ATTRIBUTE *template;
-    CK_ULONG count;
-    CK_OBJECT_HANDLE_PTR ret;
-};
+/* ---- the base key ---- */
 
 static CK_RV do_derive(struct run *run, const struct key_use *use, const struct deriving *d,
                        const struct object *object, const struct held *second, struct secret **ret)
@@ -160,19 +165,81 @@ static CK_RV do_derive(struct run *run, const struct key_use *use, const struct 
     return CKR_OK;
 }
 
+/* ---- TLS 1.2's master secrets (3.2, 6.40.6) ---- */
+
+static const struct {
+    CK_MECHANISM_TYPE type;
+    size_t version; /* where the parameter's pVersion is; 0: the secret has none in it */
+} masters[] = {
+    {CKM_TLS12_MASTER_KEY_DERIVE, offsetof(CK_TLS12_MASTER_KEY_DERIVE_PARAMS, pVersion)},
+    {CKM_TLS12_EXTENDED_MASTER_KEY_DERIVE,
+     offsetof(CK_TLS12_EXTENDED_MASTER_KEY_DERIVE_PARAMS, pVersion)},
+    {CKM_TLS12_MASTER_KEY_DERIVE_DH, 0},
+    {CKM_TLS12_EXTENDED_MASTER_KEY_DERIVE_DH, 0},
+};
+#define MASTERS (sizeof(masters) / sizeof(*masters))
+
+static size_t find_master(CK_MECHANISM_TYPE type)
+{
+    size_t i = 0;
+
+    while (i < MASTERS && masters[i].type != type)
+        i++;
+    return i;
+}
+
+/* A master secret goes on to keys of its connection only, unless the template limits it otherwise.
+ */
+static CK_RV limit_master(CK_MECHANISM_TYPE type, struct object *object)
+{
+    static const CK_MECHANISM_TYPE uses[] = {CKM_TLS12_KEY_AND_MAC_DERIVE, CKM_TLS_KDF, CKM_TLS_MAC,
+                                             CKM_TLS12_KDF, CKM_TLS12_MAC};
+
+    if (find_master(type) == MASTERS || attrs_get(&object->attrs, CKA_ALLOWED_MECHANISMS) != NULL)
+        return CKR_OK;
+    return attrs_set(&object->attrs, CKA_ALLOWED_MECHANISMS,
+                     BYTES((const uint8_t *)uses, sizeof(uses)));
+}
+
+/* The client's version is the first two bytes of the secret it came in (RFC 5246, 7.4.7.1). */
+static CK_RV give_version(struct run *run, const CK_MECHANISM *mechanism, const struct object *base)
+{
+    size_t i = find_master(mechanism->mechanism);
+    struct buf out = BUF_INIT(sizeof(CK_VERSION));
+    CK_BYTE_PTR dest;
+
+    if (i == MASTERS || masters[i].version == 0)
+        return CKR_OK;
+    if (base->material == NULL || base->material->len < sizeof(CK_VERSION))
+        return fail(CKR_KEY_SIZE_RANGE, "the secret is too short to have a version in it");
+    memcpy(&dest, (const uint8_t *)mechanism->pParameter + masters[i].version, sizeof(dest));
+    buf_put(&out, base->material->data, sizeof(CK_VERSION));
+    if (!buf_ok(&out))
+        return fail_memory();
+    run_output(run, dest, NULL, &out);
+    return CKR_OK;
+}
+
+/* ---- one key ---- */
+
 static CK_RV derive_with(struct run *run, const struct key_use *use, const struct deriving *d)
 {
     SCOPED(held_release_p) struct held *second = NULL;
+    CK_MECHANISM_TYPE type = d->mechanism->mechanism;
     struct incoming incoming;
     struct secret *value = NULL;
-    CK_RV rv = incoming_begin(run, &derives, key_use_object(use), d->mechanism, d->template,
+    CK_RV rv = incoming_begin(run, &derive_way, key_use_object(use), d->mechanism, d->template,
                               d->count, &incoming);
 
     if (rv != CKR_OK)
         return rv;
-    rv = inherit(key_use_object(use), d->mechanism->mechanism, &incoming.object);
+    rv = derive_inherit(key_use_object(use), type, &incoming.object);
+    if (rv == CKR_OK)
+        rv = limit_master(type, &incoming.object);
     if (rv == CKR_OK)
         rv = second_begin(run, d->mechanism, &incoming.object, &second);
+    if (rv == CKR_OK)
+        rv = give_version(run, d->mechanism, key_use_object(use));
     if (rv == CKR_OK)
         rv = do_derive(run, use, d, &incoming.object, second, &value);
     if (rv == CKR_OK)
@@ -181,16 +248,26 @@ static CK_RV derive_with(struct run *run, const struct key_use *use, const struc
     return rv;
 }
 
+/* ---- C_DeriveKey ---- */
+
+static CK_RV derive_by(struct run *run, const struct key_use *use, const struct deriving *d)
+{
+    if (d->ret == NULL && d->mechanism->mechanism != CKM_TLS12_KEY_AND_MAC_DERIVE)
+        return fail_argument("phKey");
+    if (derive_set_is(d->mechanism))
+        return derive_set(run, use, d);
+    if (d->mechanism->mechanism == CKM_HKDF_DATA)
+        return derive_data(run, use, d);
+    return derive_with(run, use, d);
+}
+
 static CK_RV derive(struct run *run, CK_OBJECT_HANDLE base, const struct deriving *d)
 {
     struct key_use use = {.op = NULL};
-    CK_RV rv;
+    CK_RV rv = key_use_begin(run, OPERATION_DERIVE, d->mechanism, base, &use);
 
-    if (d->ret == NULL)
-        return fail_argument("phKey");
-    rv = key_use_begin(run, OPERATION_DERIVE, d->mechanism, base, &use);
     if (rv == CKR_OK)
-        rv = derive_with(run, &use, d);
+        rv = derive_by(run, &use, d);
     key_use_release(&use);
     return rv;
 }

@@ -132,7 +132,7 @@ struct call {
     enum call_needs needs;
 };
 
-#define RUN_OUTPUTS_MAX 4
+#define RUN_OUTPUTS_MAX 8
 
 /* A result waiting for its record. */
 struct run_output {

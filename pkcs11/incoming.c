@@ -130,11 +130,10 @@ static CK_RV store(struct run *run, struct object *object)
     return CKR_OK;
 }
 
-CK_RV incoming_finish(struct run *run, struct incoming *incoming, struct secret *value,
-                      CK_OBJECT_HANDLE_PTR ret)
+CK_RV incoming_keep(struct run *run, struct incoming *incoming, struct secret *value,
+                    CK_OBJECT_HANDLE *ret)
 {
     struct object *object = &incoming->object;
-    CK_OBJECT_HANDLE handle = CK_INVALID_HANDLE;
     CK_RV rv;
 
     run->gate = (struct gate){.granted = true, .grant = incoming->grant};
@@ -146,8 +145,15 @@ CK_RV incoming_finish(struct run *run, struct incoming *incoming, struct secret 
         rv = import_key(run, object);
     if (rv == CKR_OK)
         rv = store(run, object);
-    if (rv == CKR_OK)
-        rv = birth_handle(run, object, &handle);
+    return rv == CKR_OK ? birth_handle(run, object, ret) : rv;
+}
+
+CK_RV incoming_finish(struct run *run, struct incoming *incoming, struct secret *value,
+                      CK_OBJECT_HANDLE_PTR ret)
+{
+    CK_OBJECT_HANDLE handle = CK_INVALID_HANDLE;
+    CK_RV rv = incoming_keep(run, incoming, value, &handle);
+
     return rv == CKR_OK ? run_output_handle(run, ret, handle) : rv;
 }
 

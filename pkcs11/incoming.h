@@ -36,6 +36,10 @@ MUST_CHECK CK_RV incoming_begin(struct run *run, const struct incoming_way *way,
  * of the call. An intent is in the log before. */
 MUST_CHECK CK_RV incoming_finish(struct run *run, struct incoming *incoming, struct secret *value,
                                  CK_OBJECT_HANDLE_PTR ret);
+/* The same without giving its handle to the caller: of one key of several. The record of its
+ * outcome is this caller's to write. */
+MUST_CHECK CK_RV incoming_keep(struct run *run, struct incoming *incoming, struct secret *value,
+                               CK_OBJECT_HANDLE *ret);
 /* One answer for everything that can be wrong with what was unwrapped. */
 CK_RV incoming_unwrap_code(CK_RV rv);
 

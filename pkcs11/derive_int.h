@@ -1,0 +1,32 @@
+/* What c_derive.c shares with the derivations that make several keys (derive_set.c) or no key at
+ * all (derive_data.c). Nobody else includes this. */
+#ifndef KEYWARD_PKCS11_DERIVE_INT_H
+#define KEYWARD_PKCS11_DERIVE_INT_H
+
+#include "pkcs11/incoming.h"
+#include "pkcs11/key_use.h"
+
+/* What a C_DeriveKey brings beside the key it uses. */
+struct deriving {
+    const CK_MECHANISM *mechanism;
+    const CK_ATTRIBUTE *template;
+    CK_ULONG count;
+    CK_OBJECT_HANDLE_PTR ret;
+};
+
+extern const struct incoming_way derive_way;
+
+/* What the new key has of its base: its history, and where the mechanism passes bits on, its
+ * limits.
+ */
+MUST_CHECK CK_RV derive_inherit(const struct object *base, CK_MECHANISM_TYPE mechanism,
+                                struct object *object);
+
+/* Does it make several keys? */
+bool derive_set_is(const CK_MECHANISM *mechanism);
+MUST_CHECK CK_RV derive_set(struct run *run, const struct key_use *use, const struct deriving *d);
+
+/* CKM_HKDF_DATA. */
+MUST_CHECK CK_RV derive_data(struct run *run, const struct key_use *use, const struct deriving *d);
+
+#endif
