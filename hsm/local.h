@@ -119,8 +119,8 @@ MUST_CHECK CK_RV local_verify_digest(struct local *local, struct bytes spki,
 MUST_CHECK CK_RV local_verify_recover(struct local *local, struct bytes spki,
                                       const CK_MECHANISM *mechanism, struct bytes signature,
                                       struct buf *ret_data);
-/* Is this done here: CKF_DIGEST, or CKF_VERIFY, CKF_VERIFY_RECOVER, CKF_ENCRYPT, CKF_WRAP or
- * CKF_ENCAPSULATE with a public key? */
+/* Is this done here: CKF_DIGEST; CKF_GENERATE (a key of a password: local_secret.h); CKF_VERIFY,
+ * CKF_VERIFY_RECOVER, CKF_ENCRYPT, CKF_WRAP or CKF_ENCAPSULATE with a public key? */
 bool local_offers(CK_MECHANISM_TYPE mechanism, CK_FLAGS use);
 /* RSA PKCS and OAEP (any hash and label). */
 MUST_CHECK CK_RV local_encrypt(struct local *local, struct bytes spki,

@@ -397,6 +397,8 @@ bool local_offers(CK_MECHANISM_TYPE mechanism, CK_FLAGS use)
     switch (use) {
     case CKF_DIGEST:
         return local_hash_name(mechanism) != NULL;
+    case CKF_GENERATE: /* local_pbkdf2() */
+        return mechanism == CKM_PKCS5_PBKD2;
     case CKF_VERIFY:
         return row_of(mech) != NULL &&
                (mech->hash == KW_NO_MECHANISM || local_hash_name(mech->hash) != NULL);

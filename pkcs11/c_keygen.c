@@ -14,7 +14,9 @@ static CK_RV generate_key(struct run *run, const CK_MECHANISM *mechanism,
         return fail_argument("pMechanism");
     if (ret == NULL)
         return fail_argument("phKey");
-    rv = keys_generate(run, mechanism, NULL, 0, template, count, NULL, &key);
+    rv = mechanism->mechanism == CKM_PKCS5_PBKD2
+             ? keys_of_password(run, mechanism, template, count, &key)
+             : keys_generate(run, mechanism, NULL, 0, template, count, NULL, &key);
     if (rv == CKR_OK)
         rv = birth_handle(run, &key, &handle);
     if (rv == CKR_OK)

@@ -231,6 +231,8 @@ static CK_FLAGS offered(struct run *run, const struct mech *mech)
         return 0;
     if ((mech->flags & CKF_DIGEST) != 0)
         return local_offers(mech->type, CKF_DIGEST) ? CKF_DIGEST : 0;
+    if (local_offers(mech->type, CKF_GENERATE))
+        return CKF_GENERATE;
     for (size_t i = 0; i < sizeof(uses) / sizeof(*uses); i++)
         if ((mech->flags & uses[i].asked) != 0 && any_device_offers(run, mech->type, uses[i].asked))
             all |= mech->flags & uses[i].given;

@@ -22,6 +22,13 @@ MUST_CHECK CK_RV keys_generate(struct run *run, const CK_MECHANISM *mechanism,
                                struct object *ret_public, struct object *ret_private);
 
 /*
+ * A secret key made of a password, by CKM_PKCS5_PBKD2: as C_GenerateKey makes it, but a key from
+ * outside (gate: import). Its type and length are the template's.
+ */
+MUST_CHECK CK_RV keys_of_password(struct run *run, const CK_MECHANISM *mechanism,
+                                  const CK_ATTRIBUTE *template, CK_ULONG count, struct object *ret);
+
+/*
  * Deletes a token object as the vault says: state deleted, recoverable until its retention is over;
  * the HSM key stays until it is purged. gate: delete. CKR_ACTION_PROHIBITED for an object that is
  * not CKA_DESTROYABLE.
