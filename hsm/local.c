@@ -67,12 +67,10 @@ CK_RV local_new(struct local **ret)
 
     if (local == NULL)
         return fail_memory();
-    local->ctx = OSSL_LIB_CTX_new();
-    if (local->ctx == NULL)
-        return local_fail("make a library context");
-    local->provider = OSSL_PROVIDER_load(local->ctx, "default");
-    if (local->provider == NULL)
-        return local_fail("load its default provider");
+    rv = local_context_new(&local->context);
+    if (rv != CKR_OK)
+        return rv;
+    local->ctx = local_context_ctx(local->context);
     rv = fetch_all(local);
     if (rv == CKR_OK)
         *ret = TAKE(local);
@@ -99,17 +97,8 @@ void local_free(struct local *local)
     EVP_MAC_free(local->hmac);
     for (size_t i = 0; i < LOCAL_HASHES; i++)
         EVP_MD_free(local->hashes[i]);
-    if (local->provider != NULL)
-        (void)OSSL_PROVIDER_unload(local->provider);
-    OSSL_LIB_CTX_free(local->ctx);
+    local_context_free(local->context);
     free(local);
-}
-
-void local_thread_done(struct local *local)
-{
-    LOCAL_QUIET;
-
-    OPENSSL_thread_stop_ex(local->ctx);
 }
 
 /* Not RAND_bytes_ex(): that asks the process's RAND_METHOD first, which may be an engine of the

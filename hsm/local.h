@@ -27,11 +27,11 @@ void local_free(struct local *local);
  * pkcs11 provider calls our C_Finalize. */
 bool local_usable(void);
 /*
- * What OpenSSL keeps for this thread in our context (its random generator) is freed. To be called
- * by every thread before it leaves the library: OpenSSL 3.0 would otherwise look for the context
- * when the thread ends, also when local_free() has long been called by another.
+ * To be called by every thread before it leaves the library. What OpenSSL keeps for the thread in
+ * our context (its random generator) stays for its next call and goes when it ends; the context
+ * itself stays as long as such threads do, also after local_free().
  */
-void local_thread_done(struct local *local);
+void local_thread_leaves(struct local *local);
 /* Known answers for SHA-256, HMAC, AES-256-GCM, RSA verify, ECDSA verify. */
 MUST_CHECK CK_RV local_self_test(struct local *local);
 

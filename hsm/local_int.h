@@ -19,14 +19,21 @@
 #define LOCAL_HASHES 12
 
 struct local {
-    OSSL_LIB_CTX *ctx;
-    OSSL_PROVIDER *provider;
+    struct local_context *context;
+    OSSL_LIB_CTX *ctx;            /* the context's */
     EVP_MD *hashes[LOCAL_HASHES]; /* in the order of the table in local.c */
     EVP_MAC *hmac;
     EVP_KDF *hkdf;
     EVP_KDF *scrypt;
     EVP_CIPHER *gcm;
 };
+
+/* ---- local_context.c: the library context goes with the last who holds it ---- */
+struct local_context;
+MUST_CHECK CK_RV local_context_new(struct local_context **ret);
+OSSL_LIB_CTX *local_context_ctx(const struct local_context *context);
+/* The struct local's part is given up, and this thread's. NULL is fine. */
+void local_context_free(struct local_context *context);
 
 /*
  * Stands first in every function that calls OpenSSL: what is put on the error queue until the end

@@ -85,7 +85,7 @@ static CK_RV identify(struct app *app)
     uint8_t random[APP_ID_LEN / 2];
     CK_RV rv = local_random(engine_local(app->engine), random, sizeof(random));
 
-    local_thread_done(engine_local(app->engine));
+    local_thread_leaves(engine_local(app->engine));
     if (rv != CKR_OK)
         return rv;
     bytes_to_hex(BYTES(random, sizeof(random)), app->id);

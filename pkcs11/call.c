@@ -246,7 +246,7 @@ CK_RV call_leave(struct run *run, CK_RV rv)
     if (trail != NULL)
         housekeeping(run, trail, rv);
     if (run->app->engine != NULL)
-        local_thread_done(run_local(run));
+        local_thread_leaves(run_local(run));
     module_release();
     return rv;
 }

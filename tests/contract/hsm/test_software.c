@@ -452,7 +452,7 @@ static void *work(void *arg)
     }
     buf_release(&out);
     buf_release(&plain);
-    local_thread_done(c->w->local);
+    local_thread_leaves(c->w->local);
     return (void *)bad;
 }
 
