@@ -45,11 +45,14 @@ static CK_RV check_user(struct admin *a, struct bytes *ret_pin)
     return rv;
 }
 
-/* The policy text with a statement for each role that it does not hold already. */
-static CK_RV add_roles(struct admin *a, struct buf *text)
+/* The policy text as it is, and with a statement for each role that it does not hold already. */
+static CK_RV add_roles(struct admin *a, struct buf *was, struct buf *text)
 {
     const char *role;
-    CK_RV rv = vault_get_policy(run_store(&a->run), &a->run.vault, text);
+    CK_RV rv = vault_get_policy(run_store(&a->run), &a->run.vault, was);
+
+    if (rv == CKR_OK)
+        buf_put_bytes(text, buf_bytes(was));
 
     for (size_t i = 0; rv == CKR_OK && (role = admin_list(a, "roles", i)) != NULL; i++) {
         struct buf statement = BUF_INIT(4096);
@@ -81,6 +84,7 @@ static CK_RV may_add(struct admin *a, bool with_roles)
 static CK_RV user_add_verb(struct admin *a)
 {
     struct store *store = run_store(&a->run);
+    struct buf was = BUF_INIT(POLICY_TEXT_MAX);
     struct buf text = BUF_INIT(POLICY_TEXT_MAX);
     struct bytes pin = BYTES_NONE;
     bool with_roles = admin_list(a, "roles", 0) != NULL;
@@ -89,17 +93,15 @@ static CK_RV user_add_verb(struct admin *a)
     if (rv == CKR_OK)
         rv = may_add(a, with_roles);
     if (rv == CKR_OK && with_roles)
-        rv = add_roles(a, &text);
+        rv = add_roles(a, &was, &text);
     if (rv == CKR_OK)
-        rv = user_add(store, &a->run.vault, admin_text(a, "user"), pin);
-    if (rv == CKR_OK && with_roles) {
-        rv = vault_set_policy(store, &a->run.vault, buf_bytes(&text));
-        if (rv != CKR_OK)
-            rv = fail_in(rv, "the user was added, its roles were not");
-    }
+        rv = with_roles ? user_add_with_policy(store, &a->run.vault, admin_text(a, "user"), pin,
+                                               buf_bytes(&was), buf_bytes(&text))
+                        : user_add(store, &a->run.vault, admin_text(a, "user"), pin);
     if (rv == CKR_OK)
         rv = admin_put(a->answer, "user", json_string(admin_text(a, "user")));
     buf_release_secure(&text);
+    buf_release_secure(&was);
     return rv;
 }
 

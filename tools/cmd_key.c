@@ -242,6 +242,37 @@ static json_t *private_half(const json_t *rows, const json_t *key)
     return NULL;
 }
 
+/* What both halves are for (deriving) is said once. */
+static void add_uses(json_t *to, const json_t *from)
+{
+    for (size_t i = 0; i < json_array_size(from); i++) {
+        json_t *use = json_array_get(from, i);
+        bool there = false;
+
+        for (size_t k = 0; k < json_array_size(to); k++)
+            there = there || json_equal(json_array_get(to, k), use);
+        if (!there)
+            (void)json_array_append(to, use);
+    }
+}
+
+/* A key without a label (SunPKCS11 gives its keys an id only) is shown by its id, and one without
+ * that too by what no two objects share. */
+static void name_nameless(json_t *rows)
+{
+    for (size_t i = 0; i < json_array_size(rows); i++) {
+        json_t *row = json_array_get(rows, i);
+        const char *name = json_string_value(json_object_get(row, "name"));
+        const char *id = json_string_value(json_object_get(row, "id"));
+
+        if (name == NULL || name[0] != '\0')
+            continue;
+        if (id == NULL || id[0] == '\0')
+            id = json_string_value(json_object_get(row, "unique-id"));
+        (void)json_object_set_new(row, "name", json_sprintf("(id %s)", id != NULL ? id : ""));
+    }
+}
+
 static json_t *fold_pairs(const json_t *keys)
 {
     json_t *rows = json_array();
@@ -258,7 +289,7 @@ static json_t *fold_pairs(const json_t *keys)
                 continue;
             }
             (void)json_object_set_new(half, "class", json_string("pair"));
-            (void)json_array_extend(json_object_get(half, "use"), json_object_get(key, "use"));
+            add_uses(json_object_get(half, "use"), json_object_get(key, "use"));
         }
     return rows;
 }
@@ -277,6 +308,7 @@ static void print_list(const struct invocation *inv, const json_t *answer)
         return;
     }
     rows = fold_pairs(json_object_get(answer, "keys"));
+    name_nameless(rows);
     print_table(rows, columns);
     json_decref(rows);
 }

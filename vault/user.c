@@ -4,6 +4,7 @@
 #include "vault/directory_int.h"
 #include "vault/reset_int.h"
 #include "vault/user_int.h"
+#include "vault/vault_int.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -203,6 +204,35 @@ CK_RV user_add(struct store *store, const struct vault_info *vault, const char *
     if (rv == CKR_OK)
         rv = store_enter(store, vault->id, STORE_WRITE, &keys);
     return rv == CKR_OK ? store_leave(store, user_write_new(store, keys, &user)) : rv;
+}
+
+static CK_RV write_both(struct store *store, struct keys *keys, const struct user *user,
+                        struct bytes was, struct bytes becomes)
+{
+    struct buf now = BUF_INIT(RECORD_MAX);
+    CK_RV rv = vault_read_policy(store, keys, &now);
+
+    if (rv == CKR_OK && !bytes_equal(buf_bytes(&now), was))
+        rv = fail(CKR_FUNCTION_REJECTED,
+                  "the vault's policy was changed by somebody else meanwhile: repeat");
+    if (rv == CKR_OK)
+        rv = user_write_new(store, keys, user);
+    if (rv == CKR_OK)
+        rv = vault_write_policy(store, keys, becomes);
+    buf_release_secure(&now);
+    return rv;
+}
+
+CK_RV user_add_with_policy(struct store *store, const struct vault_info *vault, const char *name,
+                           struct bytes pin, struct bytes was, struct bytes becomes)
+{
+    struct user user;
+    struct keys *keys = NULL;
+    CK_RV rv = user_make(store, name, pin, &user);
+
+    if (rv == CKR_OK)
+        rv = store_enter(store, vault->id, STORE_WRITE, &keys);
+    return rv == CKR_OK ? store_leave(store, write_both(store, keys, &user, was, becomes)) : rv;
 }
 
 static struct user_info info_of(const struct user *user)

@@ -358,7 +358,7 @@ CK_RV vault_write_policy(struct store *store, struct keys *keys, struct bytes te
     return record_put(store, keys, RECORD_POLICY, policy_id, text);
 }
 
-static CK_RV read_policy(struct store *store, struct keys *keys, struct buf *ret)
+CK_RV vault_read_policy(struct store *store, struct keys *keys, struct buf *ret)
 {
     struct record record;
     bool found = false;
@@ -371,7 +371,7 @@ CK_RV vault_get_policy(struct store *store, const struct vault_info *vault, stru
     struct keys *keys = NULL;
     CK_RV rv = store_enter(store, vault->id, STORE_READ, &keys);
 
-    return rv == CKR_OK ? store_leave(store, read_policy(store, keys, ret)) : rv;
+    return rv == CKR_OK ? store_leave(store, vault_read_policy(store, keys, ret)) : rv;
 }
 
 CK_RV vault_set_policy(struct store *store, const struct vault_info *vault, struct bytes text)

@@ -110,6 +110,11 @@ struct user_info {
  * byte) for a bad PIN. BYTES_NONE: a user without a PIN, who cannot log in until one is set. */
 MUST_CHECK CK_RV user_add(struct store *store, const struct vault_info *vault, const char *name,
                           struct bytes pin);
+/* The same, and the vault's policy goes from `was` to `becomes` with it: both or neither.
+ * CKR_FUNCTION_REJECTED when it is not `was` (somebody else changed it meanwhile). */
+MUST_CHECK CK_RV user_add_with_policy(struct store *store, const struct vault_info *vault,
+                                      const char *name, struct bytes pin, struct bytes was,
+                                      struct bytes becomes);
 /* Sorted by name. The caller frees *ret. */
 MUST_CHECK CK_RV user_list(struct store *store, const struct vault_info *vault,
                            struct user_info **ret, size_t *ret_count);

@@ -79,6 +79,15 @@ fails "a name that is taken" 'already' import web/der "$WORK/ec.der"
 fails "a file that is not there" 'cannot open' import web/no "$WORK/nothing"
 misused "a version for an imported key is usage" 'version is not chosen' import web/no@2 "$WORK/ec.pem"
 
+# ---- the list ----
+says "a pair for agreement" 'protection software' create web/agrees --type x25519 --protection software
+says "what both halves are for is said once" '^agrees .* derive$' "$KEYWARD" key list web
+nameless() {
+    p11 --login --pin "$PIN" --keypairgen --key-type EC:prime256v1 --id 5eed
+}
+check "an application makes a key without a name" nameless
+says "it is listed by its id" '^\(id 5eed\) .* pair ' "$KEYWARD" key list web
+
 # ---- what is not offered ----
 fails "x25519, which the HSM does not have" 'ask for a software key .*--protection software' create web/no --type x25519
 fails "RSA of 1024 bits is none of the types" 'is unknown: it is one of' create web/no --type rsa:1024

@@ -147,6 +147,40 @@ START_TEST(names_are_taken_once_and_so_is_a_name)
 }
 END_TEST
 
+static void assert_policy(struct scene *s, const char *text)
+{
+    struct buf now = BUF_INIT(1024);
+
+    assert_ok(vault_get_policy(s->w.store, &s->v, &now));
+    ck_assert(bytes_equal_str(buf_bytes(&now), text));
+    buf_release(&now);
+}
+
+START_TEST(a_user_comes_with_the_policy_or_neither_comes)
+{
+    const struct bytes one = BYTES_LIT("one"), two = BYTES_LIT("two");
+    struct user_info info;
+    struct scene s;
+
+    scene_init(&s);
+    assert_ok(user_add_with_policy(s.w.store, &s.v, "bob", PIN, BYTES_NONE, one));
+    assert_policy(&s, "one");
+    /* The name is taken: the policy stays. */
+    assert_rv(CKR_ACTION_PROHIBITED,
+              user_add_with_policy(s.w.store, &s.v, "bob", PIN, one, two));
+    assert_policy(&s, "one");
+    /* The policy is another by now: there is no such user. */
+    assert_rv(CKR_FUNCTION_REJECTED,
+              user_add_with_policy(s.w.store, &s.v, "carol", PIN, two, one));
+    assert_policy(&s, "one");
+    assert_rv(CKR_USER_PIN_NOT_INITIALIZED, user_get(s.w.store, &s.v, "carol", &info));
+    assert_ok(user_add_with_policy(s.w.store, &s.v, "carol", PIN, one, two));
+    assert_policy(&s, "two");
+    assert_ok(user_verify(s.w.store, &s.v, "carol", PIN));
+    vault_world_release(&s.w);
+}
+END_TEST
+
 START_TEST(a_user_without_pin_is_there_and_cannot_log_in)
 {
     struct scene s;
@@ -347,6 +381,7 @@ int main(void)
         CASE_SLOW(a_new_pin_replaces_the_old_and_unlocks, 60),
         CASE(pins_of_bad_length_or_content_are_refused),
         CASE(names_are_taken_once_and_so_is_a_name),
+        CASE(a_user_comes_with_the_policy_or_neither_comes),
         CASE(a_user_without_pin_is_there_and_cannot_log_in),
         CASE(users_are_listed_by_name_and_removed_for_good),
         CASE(an_unknown_user_costs_the_same_time),
