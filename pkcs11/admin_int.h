@@ -124,6 +124,9 @@ CK_RV admin_policy_explain(struct admin *a);
 /* The engine did not wake. Where that was the log: a->report says what is wrong with it. */
 void admin_log_report(struct admin *a);
 
+/* The verb "metrics" (admin_metrics.c). */
+CK_RV admin_metrics(struct admin *a);
+
 /* ---- keys (admin_key.c, admin_keygen.c) ---- */
 
 #define ADMIN_HALVES_MAX 8 /* objects of one name and version: two halves, a certificate, ... */

@@ -260,6 +260,7 @@ static const struct admin_verb verbs[] = {
     {"log.verify", ACTION_VERIFY_LOG, ADMIN_REPORTS, verify_members, log_verify_verb},
     {"log.prove", ACTION_READ_LOG, 0, prove_members, log_prove_verb},
     {"log.key", ACTION_VERIFY_LOG, 0, no_members, log_key_verb},
+    {"metrics", ACTION_READ_STATUS, 0, no_members, admin_metrics},
     {"log.checkpoint", ACTION_VERIFY_LOG, 0, no_members, log_checkpoint_verb},
 };
 

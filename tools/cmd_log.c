@@ -136,3 +136,16 @@ int cmd_log_checkpoint(const struct invocation *inv)
 {
     return client_do(inv, NULL, json_pack("{s:s}", "verb", "log.checkpoint"), print_checkpoint);
 }
+
+/* ---- metrics ---- */
+
+static void print_metrics(const struct invocation *inv, const json_t *answer)
+{
+    (void)inv;
+    (void)fputs(text(answer, "text"), stdout);
+}
+
+int cmd_metrics(const struct invocation *inv)
+{
+    return client_do(inv, NULL, json_pack("{s:s}", "verb", "metrics"), print_metrics);
+}

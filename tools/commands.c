@@ -73,6 +73,7 @@ const struct command commands[] = {
      "print a proof that a record is in the log; --record: the record itself"},
     {"log key", "", 0, 0, "", cmd_log_key, "print the key that verifies the log"},
     {"log checkpoint", "", 0, 0, "", cmd_log_checkpoint, "sign what the log holds now"},
+    {"metrics", "", 0, 0, "", cmd_metrics, "print counters and gauges as Prometheus text"},
 };
 
 size_t command_count(void)
@@ -83,7 +84,7 @@ size_t command_count(void)
 static const char *const later[] = {
     "vault delete", "vault recover",      "vault purge", "vault rekey", "key update",  "key rotate",
     "key rotation", "key import-wrapped", "key adopt",   "key backup",  "key restore", "secret",
-    "cert",         "policy who-can",     "policy diff", "metrics",
+    "cert",         "policy who-can",     "policy diff",
 };
 
 const char *command_later(size_t i)

@@ -82,6 +82,11 @@ CK_RV generation_look(struct store *store, uint64_t *ret)
     return CKR_OK;
 }
 
+CK_RV store_mark(struct store *store, uint64_t *ret)
+{
+    return db_stamp(store->db, ret);
+}
+
 CK_RV store_generation(struct store *store, uint64_t *ret)
 {
     return generation_look(store, ret);

@@ -4,8 +4,9 @@
 # shellcheck source-path=SCRIPTDIR source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
 SOURCES=$(cd "$(dirname "$0")/../../.." && pwd)
-need python3 pkcs11-tool
-python3 -c 'import jsonschema' 2>/dev/null || skip_all "python3-jsonschema is not installed"
+PYTHON=/usr/bin/python3 # whose modules are Debian's packages
+need "$PYTHON" pkcs11-tool
+"$PYTHON" -c 'import jsonschema' 2>/dev/null || skip_all "python3-jsonschema is not installed"
 
 make_home
 k() {
@@ -50,7 +51,7 @@ k log verify
 "$KEYWARD" log export >"$WORK/events"
 
 valid() {
-    python3 - "$SOURCES/docs/event.schema.json" "$WORK/events" <<'PY'
+    "$PYTHON" - "$SOURCES/docs/event.schema.json" "$WORK/events" <<'PY'
 import json, sys
 import jsonschema
 schema = json.load(open(sys.argv[1]))
@@ -73,7 +74,7 @@ PY
 }
 check "every record is what the schema says, and every member was there" valid
 strict() { # one fact changed
-    python3 - "$SOURCES/docs/event.schema.json" "$WORK/events" <<'PY'
+    "$PYTHON" - "$SOURCES/docs/event.schema.json" "$WORK/events" <<'PY'
 import json, sys
 import jsonschema
 validator = jsonschema.Draft7Validator(json.load(open(sys.argv[1])))
@@ -95,7 +96,7 @@ PY
 }
 check "the schema refuses a record with one fact changed" strict
 members() { # in the code's order, less those that event_head() writes
-    python3 - "$SOURCES" <<'PY'
+    "$PYTHON" - "$SOURCES" <<'PY'
 import json, re, sys
 schema = list(json.load(open(sys.argv[1] + "/docs/event.schema.json"))["properties"])
 code = re.findall(r'MEMBER\("(\w+)"\)', open(sys.argv[1] + "/audit/event.c").read())
