@@ -68,8 +68,8 @@ void store_go_on(struct store *store);
  */
 MUST_CHECK CK_RV store_generation(struct store *store, uint64_t *ret);
 
-/* The file's own mark, the same in every process: what was read between two looks that give one mark
- * is what the store holds as long as it has that mark. Marks have no order. */
+/* The file's own mark, the same in every process: what was read between two looks that give one
+ * mark is what the store holds as long as it has that mark. Marks have no order. */
 MUST_CHECK CK_RV store_mark(struct store *store, uint64_t *ret);
 
 /* PRAGMA integrity_check, every fence and every record unsealed once: for doctor. CKR_OK and a
