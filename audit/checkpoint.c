@@ -343,13 +343,11 @@ static CK_RV build_what_is_new(struct trail *t)
     if (rv == CKR_OK && !(cached && t->edge->size == c.size))
         rv = checkpoint_load_edge(t, &c);
     if (rv == CKR_OK)
-        rv = trail_enter(t);
+        rv = journal_enter(&t->journal);
     if (rv != CKR_OK)
         return rv;
     size = journal_size(&t->journal);
-    t->journal.synced =
-        t->journal.synced > c.size / BUNDLE_RECORDS ? t->journal.synced : c.size / BUNDLE_RECORDS;
-    trail_leave(t);
+    journal_leave(&t->journal);
     if (size < c.size)
         return fail(CKR_DEVICE_ERROR,
                     "the log holds %" PRIu64 " records but %" PRIu64 " were "

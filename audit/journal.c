@@ -4,62 +4,23 @@
 #include "audit/bundle.h"
 #include "audit/files.h"
 #include "audit/paths.h"
+#include "audit/trail.h"
 #include "base/clock.h"
 #include "base/scope.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
-#include <time.h>
 #include <unistd.h>
 
-enum {
-    SCAN_CHUNK = 128 * 1024, /* several of the longest records */
-    YIELDS = 4,
-    PAUSE_MIN_NS = 20 * 1000,
-    PAUSE_MAX_NS = 500 * 1000,
-};
+enum { SCAN_CHUNK = 128 * 1024 }; /* several of the longest records */
 
 uint64_t journal_size(const struct journal *j)
 {
     return j->bundle * BUNDLE_RECORDS + j->count;
-}
-
-/* flock() has no time limit of its own, and a signal for one would be the host's: so it is tried
- * until the deadline. */
-CK_RV journal_lock(struct journal *j, int64_t deadline_ns)
-{
-    struct timespec pause = {.tv_nsec = PAUSE_MIN_NS};
-
-    for (unsigned tries = 0; flock(j->lock, LOCK_EX | LOCK_NB) != 0; tries++) {
-        if (errno == EINTR)
-            continue;
-        if (errno != EWOULDBLOCK)
-            return fail_errno("lock", PATH_LOCK);
-        if (clock_monotonic(&clock_system) > deadline_ns)
-            return fail(CKR_DEVICE_ERROR, "the log is held by another process for too long: find "
-                                          "what holds the file 'lock' of the log folder");
-        if (tries < YIELDS) {
-            (void)sched_yield();
-            continue;
-        }
-        (void)nanosleep(&pause, NULL);
-        pause.tv_nsec = pause.tv_nsec * 2 < PAUSE_MAX_NS ? pause.tv_nsec * 2 : PAUSE_MAX_NS;
-    }
-    return CKR_OK;
-}
-
-void journal_unlock(struct journal *j)
-{
-    int saved = errno;
-
-    (void)flock(j->lock, LOCK_UN);
-    errno = saved;
 }
 
 static CK_RV refuse(const struct journal *j, const char *what)
@@ -87,29 +48,27 @@ static CK_RV use(struct journal *j, uint64_t bundle, int fd)
     j->bundle = bundle;
     j->tail = 0;
     j->count = 0;
-    j->entry_synced = false;
     path_journal(bundle, name);
     (void)snprintf(j->file, j->file_max, "%s/%s", j->dir, name);
     return CKR_OK;
 }
 
-/* Opens a bundle where it is: in the journal, or finished. -1 and errno when in neither. */
-static int open_bundle(const struct journal *j, uint64_t n)
+int journal_open_bundle(int folder, uint64_t n)
 {
     char name[PATH_LOG_MAX];
     int fd;
 
     path_journal(n, name);
-    fd = file_open(j->folder, name, O_RDWR);
+    fd = file_open(folder, name, O_RDWR | O_APPEND);
     if (fd >= 0 || errno != ENOENT)
         return fd;
     path_entries(n, BUNDLE_RECORDS, name);
-    return file_open(j->folder, name, O_RDWR);
+    return file_open(folder, name, O_RDWR | O_APPEND);
 }
 
 static CK_RV open_at(struct journal *j, uint64_t bundle)
 {
-    int fd = open_bundle(j, bundle);
+    int fd = journal_open_bundle(j->folder, bundle);
 
     if (fd < 0 && errno == ENOENT)
         return fail(CKR_DEVICE_ERROR,
@@ -216,27 +175,10 @@ static CK_RV scan(struct journal *j, off_t size)
     return j->tail < size ? refuse(j, "holds more than 256 records") : CKR_OK;
 }
 
-/* The lock that is held is everybody's only while others find the same file: one that was put in
- * its place is the lock of whoever came later, and both would append. */
-static CK_RV check_lock_file(const struct journal *j)
+/* Holds what is known against the files, and goes on to their end. */
+static CK_RV refresh(struct journal *j)
 {
-    struct stat st;
-    bool there = fstatat(j->folder, PATH_LOCK, &st, AT_SYMLINK_NOFOLLOW) == 0;
-
-    if (!there && errno != ENOENT)
-        return fail_errno("look at", PATH_LOCK);
-    if (!there)
-        return fail(CKR_DEVICE_ERROR, "the file 'lock' of the log was deleted: stop all programs "
-                                      "that use this log, then put the file back");
-    if (!file_same(&st, &j->lock_id))
-        return fail(CKR_DEVICE_ERROR, "the file 'lock' of the log was replaced: stop all programs "
-                                      "that use this log, then start them again");
-    return CKR_OK;
-}
-
-CK_RV journal_refresh(struct journal *j)
-{
-    CK_RV rv = check_lock_file(j);
+    CK_RV rv = turn_check(&j->turn, j->folder);
 
     while (rv == CKR_OK) {
         bool finished = false;
@@ -253,6 +195,69 @@ CK_RV journal_refresh(struct journal *j)
     }
     return rv;
 }
+
+/* ---- turns ---- */
+
+static void leave_word(struct journal *j, int64_t checked)
+{
+    *turn_place(&j->turn) = (struct turn_place){.known = true,
+                                                .bundle = j->bundle,
+                                                .tail = j->tail,
+                                                .count = j->count,
+                                                .device = j->id.st_dev,
+                                                .inode = j->id.st_ino,
+                                                .checked = checked};
+}
+
+/* Goes to where the last one stopped. */
+static CK_RV follow(struct journal *j, const struct turn_place *place)
+{
+    CK_RV rv = j->bundle != place->bundle ? open_at(j, place->bundle) : CKR_OK;
+
+    if (rv != CKR_OK)
+        return rv;
+    if (j->id.st_dev != place->device || j->id.st_ino != place->inode)
+        return refuse(j, "was replaced");
+    j->tail = place->tail;
+    j->count = place->count;
+    return CKR_OK;
+}
+
+static CK_RV catch_up(struct journal *j)
+{
+    const struct turn_place *place = turn_place(&j->turn);
+    int64_t now = clock_monotonic(&clock_system);
+    CK_RV rv = place->known ? follow(j, place) : CKR_OK;
+
+    if (rv != CKR_OK)
+        return rv;
+    if (place->known && now >= place->checked &&
+        now - place->checked < (int64_t)TRAIL_CHECK_US * 1000)
+        return CKR_OK;
+    rv = refresh(j);
+    if (rv == CKR_OK)
+        leave_word(j, now);
+    return rv;
+}
+
+CK_RV journal_enter(struct journal *j)
+{
+    CK_RV rv = turn_take(&j->turn);
+
+    if (rv != CKR_OK)
+        return rv;
+    rv = catch_up(j);
+    if (rv != CKR_OK)
+        turn_give(&j->turn);
+    return rv;
+}
+
+void journal_leave(struct journal *j)
+{
+    turn_give(&j->turn);
+}
+
+/* ---- writing ---- */
 
 /* Like fail_errno(), with advice where only room is missing. */
 static CK_RV fail_writing(const char *doing, const char *path)
@@ -272,7 +277,7 @@ static CK_RV prepare_next(const struct journal *j, int *ret_fd)
     int fd;
 
     path_journal(j->bundle + 1, name);
-    fd = file_open(j->folder, name, O_RDWR | O_CREAT);
+    fd = file_open(j->folder, name, O_RDWR | O_APPEND | O_CREAT);
     if (fd < 0)
         return fail_writing("make", name);
     if (fstat(fd, &st) != 0 || st.st_size != 0) {
@@ -286,88 +291,50 @@ static CK_RV prepare_next(const struct journal *j, int *ret_fd)
     return CKR_OK;
 }
 
-static CK_RV write_records(struct journal *j, const struct iovec *records, size_t count,
-                           size_t total)
+static CK_RV write_record(struct journal *j, struct bytes record)
 {
     ssize_t n;
     CK_RV rv;
 
     do
-        n = pwritev(j->fd, records, (int)count, j->tail);
+        n = write(j->fd, record.data, record.len);
     while (n < 0 && errno == EINTR);
-    if (n == (ssize_t)total)
+    if (n == (ssize_t)record.len)
         return CKR_OK;
     if (n >= 0)
         errno = ENOSPC; /* short: the disk, or a limit on the file's size */
     rv = fail_writing("append to", j->file);
+    turn_place(&j->turn)->known = false; /* whatever stands there: the next one cuts it off */
     if (n > 0 && cut(j) != CKR_OK)
         return fail_in(CKR_DEVICE_ERROR, "after a short write");
     return rv;
 }
 
-static CK_RV sync_bundle(const struct journal *j, uint64_t n)
+CK_RV journal_put(struct journal *j, struct bytes record)
 {
-    SCOPED_FD int fd = open_bundle(j, n);
-
-    if (fd < 0 || fdatasync(fd) != 0)
-        return fail_errno("sync a full bundle of", PATH_JOURNAL);
-    return CKR_OK;
-}
-
-/* Everything up to the end on disk. Older bundles first: a record must not survive a power cut that
- * one before it does not. */
-static CK_RV sync_all(struct journal *j)
-{
-    CK_RV rv;
-
-    for (uint64_t n = j->synced; n < j->bundle; n++) {
-        rv = sync_bundle(j, n);
-        if (rv != CKR_OK)
-            return rv;
-    }
-    if (fdatasync(j->fd) != 0)
-        return fail_errno("sync", j->file);
-    if (!j->entry_synced) {
-        rv = file_sync(j->folder, PATH_JOURNAL);
-        if (rv != CKR_OK)
-            return rv;
-    }
-    j->entry_synced = true;
-    j->synced = j->bundle;
-    return CKR_OK;
-}
-
-CK_RV journal_put(struct journal *j, const struct iovec *records, size_t count, bool durable)
-{
-    size_t total = 0;
+    int64_t checked = turn_place(&j->turn)->checked;
     int next = -1;
     CK_RV rv = CKR_OK;
 
-    for (size_t i = 0; i < count; i++)
-        total += records[i].iov_len;
-    if (j->count + count == BUNDLE_RECORDS)
+    if (j->count + 1 == BUNDLE_RECORDS)
         rv = prepare_next(j, &next);
     if (rv == CKR_OK)
-        rv = write_records(j, records, count, total);
-    if (rv == CKR_OK && durable) {
-        if (next >= 0)
-            j->entry_synced = false;
-        rv = sync_all(j);
-        if (rv != CKR_OK && cut(j) != CKR_OK)
-            rv = fail_in(CKR_DEVICE_ERROR, "after a failed sync");
-    }
+        rv = write_record(j, record);
     if (rv != CKR_OK) {
         if (next >= 0)
             (void)close(next);
         return rv;
     }
-    j->tail += (off_t)total;
-    j->count += (unsigned)count;
-    /* A failure here is no failure of these records: the next refresh opens the next bundle. */
-    if (next >= 0)
-        (void)use(j, j->bundle + 1, next);
+    j->tail += (off_t)record.len;
+    j->count++;
+    /* A failure here is no failure of this record: whoever comes next opens the next bundle. */
+    if (next >= 0 && use(j, j->bundle + 1, next) != CKR_OK)
+        checked = 0;
+    leave_word(j, checked);
     return CKR_OK;
 }
+
+/* ---- opening ---- */
 
 /* Behind a bundle that is not full nothing may stand: records of an empty-looking journal would be
  * lost silently. */
@@ -387,7 +354,7 @@ static CK_RV find_end(struct journal *j, uint64_t signed_size)
     CK_RV rv = open_at(j, signed_size / BUNDLE_RECORDS);
 
     if (rv == CKR_OK)
-        rv = journal_refresh(j);
+        rv = refresh(j);
     if (rv == CKR_OK && journal_size(j) < signed_size)
         return fail(CKR_DEVICE_ERROR,
                     "the log holds %" PRIu64 " records, its checkpoint signed %" PRIu64
@@ -396,43 +363,62 @@ static CK_RV find_end(struct journal *j, uint64_t signed_size)
     return rv == CKR_OK ? check_nothing_behind(j) : rv;
 }
 
-CK_RV journal_open(struct journal *j, const char *dir, int folder, uint64_t signed_size,
-                   int64_t deadline_ns)
+/* The files must end where those who write them say that they do. */
+static CK_RV agree(struct journal *j)
 {
-    CK_RV rv = CKR_OK;
+    const struct turn_place *place = turn_place(&j->turn);
+
+    if (place->known && (place->bundle != j->bundle || place->tail != j->tail ||
+                         place->device != j->id.st_dev || place->inode != j->id.st_ino))
+        return refuse(j, "does not end where it did");
+    leave_word(j, clock_monotonic(&clock_system));
+    return CKR_OK;
+}
+
+CK_RV journal_open(struct journal *j, const char *dir, int folder, uint64_t signed_size)
+{
+    CK_RV rv;
 
     *j = (struct journal){.dir = dir,
                           .folder = folder,
                           .fd = -1,
                           .file_max = strlen(dir) + 1 + PATH_LOG_MAX,
-                          .synced = signed_size / BUNDLE_RECORDS,
                           .scratch = BUF_INIT(SCAN_CHUNK)};
-    j->lock = file_open(folder, PATH_LOCK, O_RDWR);
     j->file = malloc(j->file_max);
-    if (j->lock < 0 || fstat(j->lock, &j->lock_id) != 0)
-        rv = fail_errno("open the log's", PATH_LOCK);
-    else if (j->file == NULL)
+    rv = turn_open(&j->turn, folder);
+    if (rv == CKR_OK && j->file == NULL)
         rv = fail_memory();
     if (rv == CKR_OK)
-        rv = journal_lock(j, deadline_ns);
+        rv = turn_take(&j->turn);
     if (rv == CKR_OK) {
         rv = find_end(j, signed_size);
-        journal_unlock(j);
+        if (rv == CKR_OK)
+            rv = agree(j);
+        turn_give(&j->turn);
     }
     if (rv != CKR_OK)
         journal_release(j);
     return rv;
 }
 
-void journal_release(struct journal *j)
+static void release_files(struct journal *j)
 {
     if (j->fd >= 0)
         (void)close(j->fd);
-    if (j->lock >= 0)
-        (void)close(j->lock);
     j->fd = -1;
-    j->lock = -1;
     free(j->file);
     j->file = NULL;
     buf_release(&j->scratch);
+}
+
+void journal_release(struct journal *j)
+{
+    turn_close(&j->turn);
+    release_files(j);
+}
+
+void journal_abandon(struct journal *j)
+{
+    turn_abandon(&j->turn);
+    release_files(j);
 }

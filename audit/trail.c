@@ -43,14 +43,12 @@ static CK_RV prepare(const struct trail_config *config, struct trail **ret)
     t->folder = -1;
     t->build_lock = -1;
     t->journal.fd = -1;
-    t->journal.lock = -1;
+    t->journal.turn.lock = -1;
     t->signer = config->signer;
     t->clock = config->clock;
     t->interval_ns = (int64_t)(interval > 0 ? interval : DEFAULT_INTERVAL_MS) * 1000000;
     t->bundle = BUF_INIT(BUNDLE_FILE_MAX);
-    t->last_waiting = &t->waiting;
-    (void)pthread_mutex_init(&t->queueing, NULL);
-    (void)pthread_mutex_init(&t->appending, NULL);
+    durable_init(&t->durable);
     (void)pthread_mutex_init(&t->building, NULL);
     (void)pthread_mutex_init(&t->telling, NULL);
     t->edge = malloc(sizeof(*t->edge));
@@ -164,11 +162,12 @@ static CK_RV open_log(struct trail *t, const char *dir)
     if (rv == CKR_OK)
         rv = checkpoint_load_edge(t, &c);
     if (rv == CKR_OK)
-        rv = journal_open(&t->journal, t->dir, t->folder, c.size, trail_deadline());
+        rv = journal_open(&t->journal, t->dir, t->folder, c.size);
     if (rv == CKR_OK)
         rv = checkpoint_check_bundle(t, &c);
     if (rv != CKR_OK)
         return rv;
+    durable_start(&t->durable, t->folder, c.size);
     atomic_store(&t->size, journal_size(&t->journal));
     atomic_store(&t->signed_size, c.size);
     atomic_store(&t->attempted, clock_monotonic(t->clock));
@@ -194,11 +193,8 @@ CK_RV trail_open(const struct trail_config *config, struct trail **ret)
     return CKR_OK;
 }
 
-void trail_abandon(struct trail *t)
+static void release(struct trail *t)
 {
-    if (t == NULL)
-        return;
-    journal_release(&t->journal);
     if (t->build_lock >= 0)
         (void)close(t->build_lock);
     if (t->folder >= 0)
@@ -210,57 +206,24 @@ void trail_abandon(struct trail *t)
     free(t);
 }
 
+void trail_abandon(struct trail *t)
+{
+    if (t == NULL)
+        return;
+    journal_abandon(&t->journal);
+    durable_abandon(&t->durable);
+    release(t);
+}
+
 void trail_close(struct trail *t)
 {
     if (t == NULL)
         return;
-    (void)pthread_mutex_destroy(&t->queueing);
-    (void)pthread_mutex_destroy(&t->appending);
+    journal_release(&t->journal);
+    durable_release(&t->durable);
     (void)pthread_mutex_destroy(&t->building);
     (void)pthread_mutex_destroy(&t->telling);
-    trail_abandon(t);
-}
-
-CK_RV trail_lock_journal(struct trail *t, int64_t until)
-{
-    CK_RV rv = journal_lock(&t->journal, until);
-
-    if (rv != CKR_OK)
-        return rv;
-    rv = journal_refresh(&t->journal);
-    if (rv != CKR_OK)
-        journal_unlock(&t->journal);
-    else
-        atomic_store(&t->size, journal_size(&t->journal));
-    return rv;
-}
-
-static CK_RV take_mutex(struct trail *t, int64_t until)
-{
-    struct timespec ts = trail_timespec(until);
-
-    if (pthread_mutex_clocklock(&t->appending, CLOCK_MONOTONIC, &ts) != 0)
-        return trail_fail_busy();
-    return CKR_OK;
-}
-
-CK_RV trail_enter(struct trail *t)
-{
-    int64_t until = trail_deadline();
-    CK_RV rv = take_mutex(t, until);
-
-    if (rv != CKR_OK)
-        return rv;
-    rv = trail_lock_journal(t, until);
-    if (rv != CKR_OK)
-        (void)pthread_mutex_unlock(&t->appending);
-    return rv;
-}
-
-void trail_leave(struct trail *t)
-{
-    journal_unlock(&t->journal);
-    (void)pthread_mutex_unlock(&t->appending);
+    release(t);
 }
 
 bool trail_checkpoint_due(struct trail *t)
@@ -278,11 +241,11 @@ CK_RV trail_status(struct trail *t, struct trail_status *ret)
     rv = checkpoint_load(t, &c);
     (void)pthread_mutex_unlock(&t->building);
     if (rv == CKR_OK)
-        rv = trail_enter(t);
+        rv = journal_enter(&t->journal);
     if (rv != CKR_OK)
         return rv;
     ret->size = journal_size(&t->journal);
-    trail_leave(t);
+    journal_leave(&t->journal);
     ret->signed_size = c.size;
     (void)pthread_mutex_lock(&t->telling);
     memcpy(ret->last_error, t->last_error, sizeof(ret->last_error));

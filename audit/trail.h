@@ -21,6 +21,9 @@
 #include <stdint.h>
 
 #define TRAIL_DEADLINE_MS 100
+/* At least so often while it is written to, the log is held against its files: who deletes,
+ * replaces or cuts them loses the records behind and is found out by the next append after it. */
+#define TRAIL_CHECK_US 250
 
 struct trail;
 
@@ -54,8 +57,9 @@ void trail_abandon(struct trail *trail);
 
 /*
  * Appends one event; sequence and time are filled in here. ret_seq may be NULL. With event->durable
- * it is on disk too; waiting for the disk is not bounded by TRAIL_DEADLINE_MS, and holds up other
- * appends, which are then made together: one wait for the disk serves all that came meanwhile.
+ * it is on disk too; waiting for the disk is not bounded by TRAIL_DEADLINE_MS, and holds up nobody
+ * else: one wait for the disk serves all records that came before it began. When the disk refuses,
+ * the record stays where it is: the log then says more than was done, never less.
  */
 MUST_CHECK CK_RV trail_append(struct trail *trail, const struct event *event, uint64_t *ret_seq);
 

@@ -2,6 +2,7 @@
 #ifndef KEYWARD_AUDIT_TRAIL_INT_H
 #define KEYWARD_AUDIT_TRAIL_INT_H
 
+#include "audit/durable.h"
 #include "audit/edge.h"
 #include "audit/journal.h"
 #include "audit/note.h"
@@ -13,10 +14,8 @@
 
 #define TRAIL_NOTE_MAX 4096
 
-struct waiting; /* append.c */
-
-/* Locks, in the order they are taken: building, PATH_BUILD_LOCK, appending, the journal's lock.
- * queueing and telling are innermost. */
+/* Locks, in the order they are taken: building, PATH_BUILD_LOCK, the journal's turn. Those of
+ * `durable` and telling are innermost. */
 struct trail {
     char *dir; /* absolute */
     int folder;
@@ -25,12 +24,8 @@ struct trail {
     const struct clock *clock;
     int64_t interval_ns;
 
-    pthread_mutex_t queueing; /* guards: */
-    struct waiting *waiting;  /* records to be appended, oldest first */
-    struct waiting **last_waiting;
-
-    pthread_mutex_t appending; /* guards: */
-    struct journal journal;
+    struct journal journal; /* for whose turn it is */
+    struct durable durable;
 
     pthread_mutex_t building; /* guards: */
     int build_lock;
@@ -58,17 +53,5 @@ MUST_CHECK CK_RV checkpoint_store(struct trail *t, const struct checkpoint *c);
 MUST_CHECK CK_RV checkpoint_load_edge(struct trail *t, const struct checkpoint *c);
 /* The records of the unfinished bundle that are signed already must be those that were signed. */
 MUST_CHECK CK_RV checkpoint_check_bundle(struct trail *t, const struct checkpoint *c);
-
-/* TRAIL_DEADLINE_MS from now, on the monotonic clock; the same as a timespec; what is said when it
- * is over. */
-int64_t trail_deadline(void);
-struct timespec trail_timespec(int64_t ns);
-MUST_CHECK CK_RV trail_fail_busy(void);
-/* Locks the journal and brings it up to date; with appending held. */
-MUST_CHECK CK_RV trail_lock_journal(struct trail *t, int64_t until);
-
-/* Takes the append lock and brings the journal up to date; trail_leave() after CKR_OK only. */
-MUST_CHECK CK_RV trail_enter(struct trail *t);
-void trail_leave(struct trail *t);
 
 #endif

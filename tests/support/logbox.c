@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 static EVP_PKEY *key_of(const struct logbox *box)
@@ -120,6 +121,13 @@ void logbox_append(struct trail *trail, unsigned n)
 
     for (unsigned i = 0; i < n; i++)
         assert_ok(trail_append(trail, &event, NULL));
+}
+
+void logbox_settle(void)
+{
+    const struct timespec pause = {.tv_nsec = 2L * TRAIL_CHECK_US * 1000};
+
+    (void)nanosleep(&pause, NULL);
 }
 
 struct verify_report logbox_verify(const struct logbox *box)

@@ -35,6 +35,10 @@ struct event logbox_event(const char *object);
 /* Appends n of them; asserts success. */
 void logbox_append(struct trail *trail, unsigned n);
 
+/* Waits until the next append holds the log against its files: harm that was done before is seen
+ * by it. */
+void logbox_settle(void);
+
 /* verify_log with the box's key; asserts that a report was made. */
 struct verify_report logbox_verify(const struct logbox *box);
 

@@ -104,6 +104,7 @@ START_TEST(a_record_torn_at_any_byte_is_cut_by_the_next_append)
                                      (char *)torn + sizeof("LL{\"seq\":3")),
                              0);
         (void)close(fd);
+        logbox_settle();
         continues(&t, trail, next++);
     }
     trail_close(trail);

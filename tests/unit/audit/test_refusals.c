@@ -3,6 +3,8 @@
 #include "tests/support/logbox.h"
 #include "tests/support/suite.h"
 
+#include "audit/turn.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -194,6 +196,7 @@ START_TEST(a_harmed_log_is_refused_while_open_and_never_recreated)
     assert_ok(trail_checkpoint(trail));
     logbox_append(trail, 40);
     harms[_i].harm(&box);
+    logbox_settle();
     refused(trail, harms[_i].word);
     refused(trail, harms[_i].word);
     ck_assert(trail_checkpoint(trail) != CKR_OK);
@@ -222,8 +225,8 @@ START_TEST(two_lock_files_never_let_two_append)
     logbox_append(before, 10);
     lock_replaced(&box);
     after = logbox_open(&box);
-    logbox_append(after, 10);
     refused(before, "replaced");
+    logbox_append(after, 10);
     assert_ok(trail_status(after, &status));
     ck_assert_uint_eq(status.size, 20);
     assert_ok(trail_checkpoint(after));
@@ -644,30 +647,9 @@ static int64_t monotonic_ms(void)
     return clock_monotonic(&clock_system) / 1000000;
 }
 
-START_TEST(waiting_for_the_lock_is_bounded)
+/* Another process in the middle of its turn, until it is killed. */
+static pid_t turn_holder(const struct logbox *box)
 {
-    struct logbox box;
-    struct trail *trail = logbox_start(&box);
-    int lock = open(logbox_path(&box, "lock"), O_RDWR | O_CLOEXEC);
-    int64_t before;
-
-    ck_assert_int_eq(flock(lock, LOCK_EX), 0);
-    before = monotonic_ms();
-    refused(trail, "held by another process");
-    ck_assert_int_ge(monotonic_ms() - before, TRAIL_DEADLINE_MS);
-    ck_assert_int_lt(monotonic_ms() - before, 20 * TRAIL_DEADLINE_MS); /* a loaded machine */
-    ck_assert_int_eq(flock(lock, LOCK_UN), 0);
-    logbox_append(trail, 1);
-    (void)close(lock);
-    trail_close(trail);
-    logbox_release(&box);
-}
-END_TEST
-
-START_TEST(a_killed_holder_of_the_lock_blocks_nobody)
-{
-    struct logbox box;
-    struct trail *trail = logbox_start(&box);
     int ready[2];
     char byte;
     pid_t child;
@@ -675,19 +657,101 @@ START_TEST(a_killed_holder_of_the_lock_blocks_nobody)
     ck_assert_int_eq(pipe(ready), 0);
     child = fork();
     if (child == 0) {
-        int lock = open(logbox_path(&box, "lock"), O_RDWR | O_CLOEXEC);
+        struct turn turn;
+        int folder = open(box->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-        (void)flock(lock, LOCK_EX);
+        if (turn_open(&turn, folder) != CKR_OK || turn_take(&turn) != CKR_OK)
+            _exit(1);
         (void)!write(ready[1], "x", 1);
         (void)pause();
         _exit(0);
     }
     ck_assert_int_eq(read(ready[0], &byte, 1), 1);
-    refused(trail, "held");
+    (void)close(ready[0]);
+    (void)close(ready[1]);
+    return child;
+}
+
+static void end(pid_t child)
+{
     (void)kill(child, SIGKILL);
     (void)waitpid(child, NULL, 0);
-    logbox_append(trail, 1);
+}
+
+START_TEST(waiting_for_a_turn_is_bounded)
+{
+    struct logbox box;
+    struct trail *trail = logbox_start(&box);
+    pid_t holder = turn_holder(&box);
+    int64_t before = monotonic_ms();
+
+    refused(trail, "held by another process");
+    ck_assert_int_ge(monotonic_ms() - before, TRAIL_DEADLINE_MS);
+    ck_assert_int_lt(monotonic_ms() - before, 20 * TRAIL_DEADLINE_MS); /* a loaded machine */
+    end(holder);
     trail_close(trail);
+    logbox_release(&box);
+}
+END_TEST
+
+START_TEST(who_is_killed_in_its_turn_blocks_nobody)
+{
+    struct logbox box;
+    struct trail *trail = logbox_start(&box);
+    pid_t holder;
+
+    logbox_append(trail, 3);
+    holder = turn_holder(&box);
+    refused(trail, "held");
+    end(holder);
+    logbox_append(trail, 1);
+    assert_ok(trail_checkpoint(trail));
+    ck_assert_uint_eq(logbox_verify(&box).size, 4);
+    trail_close(trail);
+    logbox_release(&box);
+}
+END_TEST
+
+/* What a writer leaves that is killed in its write, or right behind it, is dealt with by whoever
+ * has the next turn. */
+START_TEST(what_was_written_in_a_turn_that_was_killed_is_found)
+{
+    struct logbox box;
+    struct trail *trail = logbox_start(&box);
+    pid_t holder;
+    int fd;
+
+    logbox_append(trail, 11);
+    holder = turn_holder(&box);
+    fd = open(logbox_path(&box, "journal/0"), O_WRONLY | O_APPEND | O_CLOEXEC);
+    if (_i == 0)
+        ck_assert_int_eq(write(fd, "\x01\x80{\"seq\":11,\"time", 18), 18);
+    else
+        ck_assert_int_eq(write(fd, "\x00\x0c{\"seq\":11,1}", 14), 14);
+    (void)close(fd);
+    end(holder);
+    logbox_append(trail, 1);
+    assert_ok(trail_checkpoint(trail));
+    ck_assert_uint_eq(logbox_verify(&box).size, _i == 0 ? 12 : 13);
+    trail_close(trail);
+    logbox_release(&box);
+}
+END_TEST
+
+/* Where no memory can be shared, a turn is the lock of the file 'lock'. */
+START_TEST(who_does_not_share_memory_is_kept_out_by_those_who_do)
+{
+    struct logbox box;
+    struct trail *trail = logbox_start(&box);
+    int lock = open(logbox_path(&box, "lock"), O_RDWR | O_CLOEXEC);
+
+    logbox_append(trail, 1);
+    ck_assert_int_eq(flock(lock, LOCK_EX | LOCK_NB), -1);
+    trail_close(trail);
+    ck_assert_int_eq(flock(lock, LOCK_EX | LOCK_NB), 0);
+    open_refused(&box, "held by another process");
+    (void)close(lock);
+    trail_close(logbox_open(&box));
     logbox_release(&box);
 }
 END_TEST
@@ -732,8 +796,10 @@ int main(void)
         CASE(a_full_disk_refuses_and_service_returns),
         CASE(a_checkpoint_on_a_full_disk_leaves_the_old_one),
         CASE(a_folder_that_may_not_be_written_is_refused),
-        CASE(waiting_for_the_lock_is_bounded),
-        CASE(a_killed_holder_of_the_lock_blocks_nobody),
+        CASE(waiting_for_a_turn_is_bounded),
+        CASE(who_is_killed_in_its_turn_blocks_nobody),
+        CASE_LOOP(what_was_written_in_a_turn_that_was_killed_is_found, 2),
+        CASE(who_does_not_share_memory_is_kept_out_by_those_who_do),
         CASE(while_another_process_makes_the_checkpoint_this_one_need_not),
     };
 

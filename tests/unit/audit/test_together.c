@@ -3,14 +3,18 @@
 #include "tests/support/logbox.h"
 #include "tests/support/suite.h"
 
+#include "audit/durable.h"
+#include "audit/turn.h"
+
 #include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/resource.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 enum { THREADS = 32, EACH = 64 };
@@ -159,22 +163,126 @@ START_TEST(what_is_refused_together_left_no_record)
 }
 END_TEST
 
-START_TEST(threads_whose_time_is_up_leave_the_queue)
+START_TEST(threads_whose_time_is_up_left_no_record)
 {
     static struct writer writers[THREADS];
     static struct writer after[THREADS];
     struct logbox box;
     struct trail *trail = logbox_start(&box);
-    int lock = open(logbox_path(&box, "lock"), O_RDWR | O_CLOEXEC);
+    int folder = open(box.dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    struct turn turn;
 
-    ck_assert_int_eq(flock(lock, LOCK_EX), 0);
+    assert_ok(turn_open(&turn, folder));
+    assert_ok(turn_take(&turn));
     run(trail, writers, 1, false);
     ck_assert_uint_eq(appended(writers), 0);
-    ck_assert_int_eq(flock(lock, LOCK_UN), 0);
-    (void)close(lock);
+    turn_give(&turn);
+    turn_close(&turn);
+    (void)close(folder);
     run(trail, after, 1, false);
     ck_assert_uint_eq(appended(after), THREADS);
     holds(&box, trail, after);
+    trail_close(trail);
+    logbox_release(&box);
+}
+END_TEST
+
+/* Alone with System V memory of our own: none, or other than that of who came first. False without
+ * the rights to make such a place. */
+static bool leave_ipc_namespace(bool no_memory)
+{
+    FILE *limit;
+    bool good;
+
+    if (unshare(CLONE_NEWIPC) != 0)
+        return false;
+    if (!no_memory)
+        return true;
+    limit = fopen("/proc/sys/kernel/shmmni", "we");
+    good = limit != NULL && fputs("0", limit) >= 0;
+    return limit != NULL && fclose(limit) == 0 && good;
+}
+
+START_TEST(without_memory_to_share_turns_are_taken_by_the_lock_file)
+{
+    static struct writer writers[THREADS];
+    struct logbox box;
+    struct trail *trail;
+    pid_t child;
+    int status = 0;
+
+    if (!leave_ipc_namespace(true))
+        return;
+    trail = logbox_start(&box);
+    child = fork();
+    if (child == 0) {
+        struct trail *other = logbox_open(&box);
+        struct event event = logbox_event("by-0-0");
+
+        _exit(trail_append(other, &event, NULL) == CKR_OK ? 0 : 1);
+    }
+    ck_assert_int_eq(waitpid(child, &status, 0), child);
+    ck_assert_int_eq(status, 0);
+    run(trail, writers, 4, false);
+    ck_assert_uint_eq(appended(writers), THREADS * 4);
+    assert_ok(trail_checkpoint(trail));
+    ck_assert(logbox_verify(&box).ok);
+    ck_assert_uint_eq(logbox_verify(&box).size, THREADS * 4 + 1);
+    trail_close(trail);
+    logbox_release(&box);
+}
+END_TEST
+
+START_TEST(who_sees_other_memory_is_refused_beside_those_who_write)
+{
+    struct logbox box;
+    struct trail *trail = logbox_start(&box);
+    pid_t child = fork();
+    int status = 0;
+
+    if (child == 0) {
+        struct trail *other = NULL;
+
+        if (!leave_ipc_namespace(_i == 1))
+            _exit(0);
+        if (trail_open(&box.config, &other) == CKR_OK) {
+            struct event event = logbox_event("x");
+
+            _exit(trail_append(other, &event, NULL) == CKR_OK ? 1 : 0);
+        }
+        _exit(strstr(fail_reason(), "IPC namespace") != NULL ? 0 : 2);
+    }
+    ck_assert_int_eq(waitpid(child, &status, 0), child);
+    ck_assert_int_eq(status, 0);
+    logbox_append(trail, 1);
+    trail_close(trail);
+    logbox_release(&box);
+}
+END_TEST
+
+/* A bundle that cannot be synced, since it is not there, stands for a disk that refuses. */
+START_TEST(what_the_disk_refused_is_never_called_durable_later)
+{
+    struct logbox box;
+    struct trail *trail = logbox_start(&box);
+    _Atomic uint64_t size = 2;
+    int folder = open(box.dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    struct durable d = {.folder = folder};
+    char away[128];
+
+    logbox_append(trail, 3);
+    durable_init(&d);
+    durable_start(&d, folder, 0);
+    (void)snprintf(away, sizeof(away), "%s", logbox_path(&box, "away"));
+    ck_assert_int_eq(rename(logbox_path(&box, "journal/0"), away), 0);
+    assert_rv(CKR_DEVICE_ERROR, durable_wait(&d, 1, &size));
+    ck_assert_int_eq(rename(away, logbox_path(&box, "journal/0")), 0);
+    size = 3;
+    assert_ok(durable_wait(&d, 2, &size));
+    assert_rv(CKR_DEVICE_ERROR, durable_wait(&d, 0, &size));
+    assert_rv(CKR_DEVICE_ERROR, durable_wait(&d, 1, &size));
+    durable_release(&d);
+    (void)close(folder);
     trail_close(trail);
     logbox_release(&box);
 }
@@ -186,7 +294,10 @@ int main(void)
         CASE(every_thread_is_told_the_number_of_its_own_record),
         CASE_SLOW(threads_that_wait_for_the_disk_wait_together, 60),
         CASE_LOOP(what_is_refused_together_left_no_record, 2),
-        CASE(threads_whose_time_is_up_leave_the_queue),
+        CASE(threads_whose_time_is_up_left_no_record),
+        CASE(without_memory_to_share_turns_are_taken_by_the_lock_file),
+        CASE_LOOP(who_sees_other_memory_is_refused_beside_those_who_write, 2),
+        CASE(what_the_disk_refused_is_never_called_durable_later),
     };
 
     return suite_run("audit/together", cases, sizeof(cases) / sizeof(*cases));
