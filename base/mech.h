@@ -29,6 +29,7 @@ enum mech_params {
     MECH_PARAMS_MAC_LEN,      /* CK_MAC_GENERAL_PARAMS: bytes of the MAC, at most all it has */
     MECH_PARAMS_EDDSA,        /* CK_EDDSA_PARAMS, or none */
     MECH_PARAMS_SIGN_CONTEXT, /* CK_SIGN_ADDITIONAL_CONTEXT, or none */
+    MECH_PARAMS_HASH_CONTEXT, /* CK_HASH_SIGN_ADDITIONAL_CONTEXT */
     MECH_PARAMS_TLS_MAC,      /* CK_TLS_MAC_PARAMS */
     MECH_PARAMS_LAST_KEPT = MECH_PARAMS_TLS_MAC, /* the last that outlives the call it came in */
     MECH_PARAMS_WRAP_IV8,                        /* 8 bytes, or none: the IV of RFC 3394 */
@@ -75,7 +76,9 @@ struct mech {
     unsigned block; /* cipher: it works on multiples of so many bytes; 0: on a block of the key's */
     bool padded;  /* cipher: what comes out of a decryption is shorter, nobody knows by how much */
     unsigned tag; /* bytes of its tag or MAC, in full; 0: it has none, or its hash's */
-    bool legacy;  /* broken or weak: only where a vault says so (vault_info.legacy) */
+    /* Oldest OpenSSL (OPENSSL_VERSION_NUMBER) that does it for software and public keys; 0: any. */
+    unsigned long openssl;
+    bool legacy; /* broken or weak: only where a vault says so (vault_info.legacy) */
 };
 
 size_t mech_count(void);
@@ -134,6 +137,13 @@ const struct mech_layout *mech_layout_of(enum mech_params params);
 size_t mech_mac_full(const struct mech *mech);
 /* The same as its parameter, which mech_check_params() has passed, cuts it. */
 size_t mech_mac_len(const struct mech *mech, const CK_MECHANISM *given);
+
+/*
+ * The parameter of CKM_HASH_ML_DSA and CKM_HASH_SLH_DSA that says what one of a mechanism with this
+ * digest says (CK_SIGN_ADDITIONAL_CONTEXT, or none). Borrows its context.
+ */
+CK_HASH_SIGN_ADDITIONAL_CONTEXT mech_hash_context(const CK_MECHANISM *given,
+                                                  CK_MECHANISM_TYPE hash);
 
 /* Digest length in bytes of a digest mechanism (CKM_SHA256 -> 32), 0 when it is none. */
 size_t mech_hash_len(CK_MECHANISM_TYPE hash);

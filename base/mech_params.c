@@ -65,6 +65,8 @@ static const struct mech_layout layouts[] = {
         .spans = {SPAN(CK_EDDSA_PARAMS, pContextData, ulContextDataLen, CONTEXT_MAX, false)}},
     [MECH_PARAMS_SIGN_CONTEXT] = {STRUCT(CK_SIGN_ADDITIONAL_CONTEXT), .optional = true, .span_count = 1,
         .spans = {SPAN(CK_SIGN_ADDITIONAL_CONTEXT, pContext, ulContextLen, CONTEXT_MAX, false)}},
+    [MECH_PARAMS_HASH_CONTEXT] = {STRUCT(CK_HASH_SIGN_ADDITIONAL_CONTEXT), .span_count = 1,
+        .spans = {SPAN(CK_HASH_SIGN_ADDITIONAL_CONTEXT, pContext, ulContextLen, CONTEXT_MAX, false)}},
     [MECH_PARAMS_TLS_MAC] = {STRUCT(CK_TLS_MAC_PARAMS)},
     [MECH_PARAMS_WRAP_IV8] = {.type = "an IV of 8 bytes", .size = 8, .optional = true},
     [MECH_PARAMS_WRAP_IV4] = {.type = "an IV of 4 bytes", .size = 4, .optional = true},
@@ -231,4 +233,16 @@ size_t mech_mac_len(const struct mech *mech, const CK_MECHANISM *given)
         given->ulParameterLen == layouts[mech->params].size)
         return lens[mech->params](given->pParameter);
     return mech_mac_full(mech);
+}
+
+CK_HASH_SIGN_ADDITIONAL_CONTEXT mech_hash_context(const CK_MECHANISM *given, CK_MECHANISM_TYPE hash)
+{
+    CK_SIGN_ADDITIONAL_CONTEXT sign = {.hedgeVariant = CKH_HEDGE_PREFERRED};
+
+    if (given->pParameter != NULL)
+        memcpy(&sign, given->pParameter, sizeof(sign));
+    return (CK_HASH_SIGN_ADDITIONAL_CONTEXT){.hedgeVariant = sign.hedgeVariant,
+                                             .pContext = sign.pContext,
+                                             .ulContextLen = sign.ulContextLen,
+                                             .hash = hash};
 }

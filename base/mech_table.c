@@ -19,6 +19,13 @@
 #define TLS_BYTES   48, 48
 #define SECRET_BITS 8, 4096
 #define NO_SIZE     0, 0
+/* Bytes of the public key. */
+#define KEM_BYTES 800, 1568
+#define MLD_BYTES 1312, 2592
+#define SLH_BYTES 32, 64
+
+/* The last column of what OpenSSL has not always had. */
+#define SINCE_3_5 .openssl = 0x30500000UL
 
 #define SIGNS    (CKF_SIGN | CKF_VERIFY)
 #define CRYPTS   (CKF_ENCRYPT | CKF_DECRYPT)
@@ -72,6 +79,12 @@
 #define PKCS(h, hash)     ROW(h##_RSA_PKCS, CKK_RSA, NONE, hash, CKM_RSA_PKCS, RSA_BITS, SIGNS, PARTS)
 #define PSS(h, hash)                                                                               \
     ROW(h##_RSA_PKCS_PSS, CKK_RSA, PSS, hash, CKM_RSA_PKCS_PSS, RSA_BITS, SIGNS, PARTS)
+#define HASH_ML_DSA(h, hash)                                                                       \
+    ROW(HASH_ML_DSA_##h, CKK_ML_DSA, SIGN_CONTEXT, hash, CKM_HASH_ML_DSA, MLD_BYTES, SIGNS, PARTS, \
+        SINCE_3_5)
+#define HASH_SLH_DSA(h, hash)                                                                      \
+    ROW(HASH_SLH_DSA_##h, CKK_SLH_DSA, SIGN_CONTEXT, hash, CKM_HASH_SLH_DSA, SLH_BYTES, SIGNS,     \
+        PARTS, SINCE_3_5)
 #define ECDSA_WITH(h, hash) ROW(ECDSA_##h, CKK_EC, NONE, hash, CKM_ECDSA, EC_BITS, EC_SIGNS, PARTS)
 
 /* clang-format off */
@@ -85,12 +98,34 @@ const struct mech mech_rows[] = {
     ROW(RSA_PKCS_OAEP,            CKK_RSA,  OAEP,             NO_MECH,    NO_MECH, RSA_BITS,    CRYPTS | WRAPS | KEMS, PADDED_BLOCK),
     ROW(RSA_PKCS_PSS,             CKK_RSA,  PSS,              NO_MECH,    NO_MECH, RSA_BITS,    SIGNS, ONE_BLOCK),
     PSS(SHA1, CKM_SHA_1),
-    ROW(ML_KEM_KEY_PAIR_GEN,      CKK_ML_KEM,  NONE,          NO_MECH,    NO_MECH, 1, 3,        PAIR),
-    ROW(ML_KEM,                   CKK_ML_KEM,  NONE,          NO_MECH,    NO_MECH, 1, 3,        KEMS),
-    ROW(ML_DSA_KEY_PAIR_GEN,      CKK_ML_DSA,  NONE,          NO_MECH,    NO_MECH, 1, 3,        PAIR),
-    ROW(ML_DSA,                   CKK_ML_DSA,  SIGN_CONTEXT,  NO_MECH,    NO_MECH, 1, 3,        SIGNS, WHOLE),
-    ROW(SLH_DSA_KEY_PAIR_GEN,     CKK_SLH_DSA, NONE,          NO_MECH,    NO_MECH, 1, 12,       PAIR),
-    ROW(SLH_DSA,                  CKK_SLH_DSA, SIGN_CONTEXT,  NO_MECH,    NO_MECH, 1, 12,       SIGNS, WHOLE),
+    ROW(ML_KEM_KEY_PAIR_GEN,      CKK_ML_KEM,  NONE,          NO_MECH,    NO_MECH, KEM_BYTES,   PAIR, SINCE_3_5),
+    ROW(ML_KEM,                   CKK_ML_KEM,  NONE,          NO_MECH,    NO_MECH, KEM_BYTES,   KEMS, SINCE_3_5),
+    ROW(ML_DSA_KEY_PAIR_GEN,      CKK_ML_DSA,  NONE,          NO_MECH,    NO_MECH, MLD_BYTES,   PAIR, SINCE_3_5),
+    ROW(ML_DSA,                   CKK_ML_DSA,  SIGN_CONTEXT,  NO_MECH,    NO_MECH, MLD_BYTES,   SIGNS, WHOLE, SINCE_3_5),
+    ROW(HASH_ML_DSA,              CKK_ML_DSA,  HASH_CONTEXT,  NO_MECH,    NO_MECH, MLD_BYTES,   SIGNS, ONE_BLOCK, SINCE_3_5),
+    HASH_ML_DSA(SHA224, CKM_SHA224),
+    HASH_ML_DSA(SHA256, CKM_SHA256),
+    HASH_ML_DSA(SHA384, CKM_SHA384),
+    HASH_ML_DSA(SHA512, CKM_SHA512),
+    HASH_ML_DSA(SHA3_224, CKM_SHA3_224),
+    HASH_ML_DSA(SHA3_256, CKM_SHA3_256),
+    HASH_ML_DSA(SHA3_384, CKM_SHA3_384),
+    HASH_ML_DSA(SHA3_512, CKM_SHA3_512),
+    HASH_ML_DSA(SHAKE128, KW_SHAKE_128),
+    HASH_ML_DSA(SHAKE256, KW_SHAKE_256),
+    ROW(SLH_DSA_KEY_PAIR_GEN,     CKK_SLH_DSA, NONE,          NO_MECH,    NO_MECH, SLH_BYTES,   PAIR, SINCE_3_5),
+    ROW(SLH_DSA,                  CKK_SLH_DSA, SIGN_CONTEXT,  NO_MECH,    NO_MECH, SLH_BYTES,   SIGNS, WHOLE, SINCE_3_5),
+    ROW(HASH_SLH_DSA,             CKK_SLH_DSA, HASH_CONTEXT,  NO_MECH,    NO_MECH, SLH_BYTES,   SIGNS, ONE_BLOCK, SINCE_3_5),
+    HASH_SLH_DSA(SHA224, CKM_SHA224),
+    HASH_SLH_DSA(SHA256, CKM_SHA256),
+    HASH_SLH_DSA(SHA384, CKM_SHA384),
+    HASH_SLH_DSA(SHA512, CKM_SHA512),
+    HASH_SLH_DSA(SHA3_224, CKM_SHA3_224),
+    HASH_SLH_DSA(SHA3_256, CKM_SHA3_256),
+    HASH_SLH_DSA(SHA3_384, CKM_SHA3_384),
+    HASH_SLH_DSA(SHA3_512, CKM_SHA3_512),
+    HASH_SLH_DSA(SHAKE128, KW_SHAKE_128),
+    HASH_SLH_DSA(SHAKE256, KW_SHAKE_256),
     PKCS(SHA256, CKM_SHA256),
     PKCS(SHA384, CKM_SHA384),
     PKCS(SHA512, CKM_SHA512),
@@ -222,6 +257,8 @@ const struct mech_hash mech_hashes[] = {
     {.hash = CKM_SHA3_256,   .len = 32, .mgf = CKG_MGF1_SHA3_256},
     {.hash = CKM_SHA3_384,   .len = 48, .mgf = CKG_MGF1_SHA3_384},
     {.hash = CKM_SHA3_512,   .len = 64, .mgf = CKG_MGF1_SHA3_512},
+    {.hash = KW_SHAKE_128,   .len = 32, .mgf = MECH_NO_MGF},
+    {.hash = KW_SHAKE_256,   .len = 64, .mgf = MECH_NO_MGF},
 };
 /* clang-format on */
 

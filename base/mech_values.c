@@ -150,6 +150,20 @@ static CK_RV check_sign_context(const struct mech *mech, const void *params)
     return CKR_OK;
 }
 
+/* SHA-1 is no digest that FIPS 204 and 205 sign. */
+static CK_RV check_hash_context(const struct mech *mech, const void *params)
+{
+    const CK_HASH_SIGN_ADDITIONAL_CONTEXT *p = params;
+    const CK_SIGN_ADDITIONAL_CONTEXT sign = {.hedgeVariant = p->hedgeVariant};
+    CK_RV rv = check_sign_context(mech, &sign);
+
+    if (rv == CKR_OK)
+        rv = check_digest(mech, p->hash);
+    if (rv == CKR_OK && p->hash == CKM_SHA_1)
+        rv = refuse(mech, "its hash must be a SHA-2 or a SHA-3");
+    return rv;
+}
+
 static CK_RV check_tls_mac(const struct mech *mech, const void *params)
 {
     const CK_TLS_MAC_PARAMS *p = params;
@@ -345,6 +359,7 @@ CK_RV mech_params_check_values(const struct mech *mech, const void *params)
         [MECH_PARAMS_MAC_LEN] = check_mac_len,
         [MECH_PARAMS_EDDSA] = check_eddsa,
         [MECH_PARAMS_SIGN_CONTEXT] = check_sign_context,
+        [MECH_PARAMS_HASH_CONTEXT] = check_hash_context,
         [MECH_PARAMS_TLS_MAC] = check_tls_mac,
         [MECH_PARAMS_RSA_AES_WRAP] = check_rsa_aes_wrap,
         [MECH_PARAMS_ECDH1] = check_ecdh1,

@@ -20,6 +20,11 @@
 /* "no such mechanism / no value" where a table needs one. */
 #define KW_NO_MECHANISM CK_UNAVAILABLE_INFORMATION
 
+/* The digests of CKM_HASH_ML_DSA_SHAKE128 and its like (32 and 64 bytes): no mechanism of the
+ * standard computes them. */
+#define KW_SHAKE_128 (CKM_VENDOR_DEFINED | 0x4B570001UL)
+#define KW_SHAKE_256 (CKM_VENDOR_DEFINED | 0x4B570002UL)
+
 /* Vendor attribute: "hsm" or "software", chosen at birth, read-only afterwards (a string). */
 #define CKA_KEYWARD_PROTECTION (CKA_VENDOR_DEFINED | 0x4B570001UL)
 /* Vendor attribute: the version of the name this object is, counted from 1 (CK_ULONG). */

@@ -114,6 +114,17 @@ CK_RV plan_make(enum hsm_use use, const struct hsm_key *key, const CK_MECHANISM 
     return CKR_OK;
 }
 
+CK_MECHANISM plan_raw_mechanism(const struct plan *plan, const CK_MECHANISM *asked,
+                                CK_HASH_SIGN_ADDITIONAL_CONTEXT *context)
+{
+    const struct mech *raw = mech_find(plan->mechanism);
+
+    if (raw == NULL || raw->params != MECH_PARAMS_HASH_CONTEXT || plan->hash == KW_NO_MECHANISM)
+        return (CK_MECHANISM){plan->mechanism, asked->pParameter, asked->ulParameterLen};
+    *context = mech_hash_context(asked, plan->hash);
+    return (CK_MECHANISM){plan->mechanism, context, sizeof(*context)};
+}
+
 CK_RV plan_message(const struct plan *plan, struct bytes digest,
                    uint8_t out[static PLAN_MESSAGE_MAX], size_t *ret_len)
 {
@@ -138,7 +149,11 @@ CK_RV plan_message(const struct plan *plan, struct bytes digest,
 CK_RV plan_check_data(const struct plan *plan, const CK_MECHANISM *mechanism, size_t len)
 {
     const CK_RSA_PKCS_PSS_PARAMS *pss = mechanism->pParameter;
+    const CK_HASH_SIGN_ADDITIONAL_CONTEXT *pq = mechanism->pParameter;
 
+    if (plan->row->params == MECH_PARAMS_HASH_CONTEXT && len != mech_hash_len(pq->hash))
+        return fail(CKR_DATA_LEN_RANGE, "%s signs a digest of %zu bytes, not %zu", plan->row->name,
+                    mech_hash_len(pq->hash), len);
     if (plan->row->type == CKM_RSA_PKCS_PSS && len != mech_hash_len(pss->hashAlg))
         return fail(CKR_DATA_LEN_RANGE, "raw PSS signs a digest of %zu bytes, not %zu",
                     mech_hash_len(pss->hashAlg), len);

@@ -1,5 +1,6 @@
 /* The checked wrappers around a driver's operations: see hsm.h. */
 #include "hsm/hsm.h"
+#include "base/param_set.h"
 #include "hsm/compose_wrap.h"
 #include "hsm/hsm_int.h"
 
@@ -128,8 +129,11 @@ static CK_RV check_spec(const struct hsm_key_spec *spec)
         return spec->bits >= 1024 && spec->bits <= 16384
                    ? CKR_OK
                    : fail(CKR_KEY_SIZE_RANGE, "an RSA key of %lu bits", spec->bits);
-    return spec->curve.len > 0 ? CKR_OK
-                               : fail(CKR_TEMPLATE_INCOMPLETE, "an EC key needs its curve");
+    if (param_set_find(spec->key.type, spec->parameter_set) != NULL)
+        return CKR_OK;
+    return spec->curve.len > 0
+               ? CKR_OK
+               : fail(CKR_TEMPLATE_INCOMPLETE, "a key pair needs its curve or its parameter set");
 }
 
 static CK_RV check_material(const struct hsm_key_spec *spec, struct bytes material)
@@ -210,7 +214,8 @@ CK_RV hsm_random(struct hsm *hsm, uint8_t *out, size_t len)
 CK_RV hsm_sign_digest(struct hsm *hsm, const struct hsm_key *key, const struct plan *plan,
                       const CK_MECHANISM *asked, struct bytes digest, struct buf *out)
 {
-    CK_MECHANISM raw = {plan->mechanism, asked->pParameter, asked->ulParameterLen};
+    CK_HASH_SIGN_ADDITIONAL_CONTEXT context;
+    CK_MECHANISM raw = plan_raw_mechanism(plan, asked, &context);
     uint8_t message[PLAN_MESSAGE_MAX];
     size_t len = 0;
     CK_RV rv = plan_message(plan, digest, message, &len);

@@ -102,11 +102,12 @@ struct hsm_key {
 };
 
 struct hsm_key_spec {
-    struct hsm_key key;    /* id chosen by the caller, random */
-    CK_ULONG bits;         /* RSA modulus bits; secret keys: value bits */
-    struct bytes curve;    /* EC, Edwards: DER of CKA_EC_PARAMS */
-    struct bytes exponent; /* RSA public exponent, big-endian; empty: 65537 */
-    bool session;          /* gone when this hsm is closed or its worker restarts */
+    struct hsm_key key;     /* id chosen by the caller, random */
+    CK_ULONG bits;          /* RSA modulus bits; secret keys: value bits */
+    struct bytes curve;     /* EC, Edwards: DER of CKA_EC_PARAMS */
+    CK_ULONG parameter_set; /* ML-KEM, ML-DSA, SLH-DSA: CKP_... */
+    struct bytes exponent;  /* RSA public exponent, big-endian; empty: 65537 */
+    bool session;           /* gone when this hsm is closed or its worker restarts */
     bool sign,
         decrypt; /* what the private or secret key may do in the HSM; the public halves follow */
 };

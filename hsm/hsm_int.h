@@ -88,6 +88,10 @@ MUST_CHECK CK_RV plan_check(CK_FLAGS use, const struct hsm_key *key, const CK_ME
 /* The same, and how it is done. */
 MUST_CHECK CK_RV plan_make(enum hsm_use use, const struct hsm_key *key,
                            const CK_MECHANISM *mechanism, struct plan *ret);
+/* The raw mechanism with the parameter that says what the caller's said. Borrows from asked and
+ * from *context, which it may fill. */
+CK_MECHANISM plan_raw_mechanism(const struct plan *plan, const CK_MECHANISM *asked,
+                                CK_HASH_SIGN_ADDITIONAL_CONTEXT *context);
 /* What the raw mechanism signs for this digest: itself, or within its DigestInfo. */
 #define PLAN_MESSAGE_MAX (LOCAL_DIGEST_MAX + 32)
 MUST_CHECK CK_RV plan_message(const struct plan *plan, struct bytes digest,

@@ -15,19 +15,22 @@
 static const struct hash_row {
     CK_MECHANISM_TYPE type;
     const char *name;
+    unsigned xof; /* bytes that are taken of what goes on for ever; 0: it has a length */
 } hash_rows[LOCAL_HASHES] = {
-    {CKM_MD5, "MD5"}, /* whether a caller gets it, the vault says */
-    {CKM_SHA_1, "SHA1"},
-    {CKM_SHA224, "SHA224"},
-    {CKM_SHA256, "SHA256"},
-    {CKM_SHA384, "SHA384"},
-    {CKM_SHA512, "SHA512"},
-    {CKM_SHA512_224, "SHA512-224"},
-    {CKM_SHA512_256, "SHA512-256"},
-    {CKM_SHA3_224, "SHA3-224"},
-    {CKM_SHA3_256, "SHA3-256"},
-    {CKM_SHA3_384, "SHA3-384"},
-    {CKM_SHA3_512, "SHA3-512"},
+    {CKM_MD5, "MD5", 0}, /* whether a caller gets it, the vault says */
+    {CKM_SHA_1, "SHA1", 0},
+    {CKM_SHA224, "SHA224", 0},
+    {CKM_SHA256, "SHA256", 0},
+    {CKM_SHA384, "SHA384", 0},
+    {CKM_SHA512, "SHA512", 0},
+    {CKM_SHA512_224, "SHA512-224", 0},
+    {CKM_SHA512_256, "SHA512-256", 0},
+    {CKM_SHA3_224, "SHA3-224", 0},
+    {CKM_SHA3_256, "SHA3-256", 0},
+    {CKM_SHA3_384, "SHA3-384", 0},
+    {CKM_SHA3_512, "SHA3-512", 0},
+    {KW_SHAKE_128, "SHAKE128", 32},
+    {KW_SHAKE_256, "SHAKE256", 64},
 };
 
 CK_RV local_fail(const char *doing)
@@ -75,6 +78,11 @@ CK_RV local_new(struct local **ret)
     if (rv == CKR_OK)
         *ret = TAKE(local);
     return rv;
+}
+
+bool local_does(const struct mech *mech)
+{
+    return mech == NULL || mech->openssl <= OpenSSL_version_num();
 }
 
 /* Asked to initialise nothing, it answers 1, or 0 when OPENSSL_cleanup() has begun. */
@@ -128,25 +136,31 @@ CK_RV local_random_secret(struct local *local, void *out, size_t len)
 
 struct local_digest {
     EVP_MD_CTX *ctx;
+    unsigned xof;
     bool done;
 };
 
-EVP_MD *local_hash(struct local *local, CK_MECHANISM_TYPE hash)
+static const struct hash_row *hash_row_of(CK_MECHANISM_TYPE hash)
 {
     for (size_t i = 0; i < LOCAL_HASHES; i++) {
         if (hash_rows[i].type == hash)
-            return local->hashes[i];
+            return &hash_rows[i];
     }
     return NULL;
 }
 
+EVP_MD *local_hash(struct local *local, CK_MECHANISM_TYPE hash)
+{
+    const struct hash_row *row = hash_row_of(hash);
+
+    return row != NULL ? local->hashes[row - hash_rows] : NULL;
+}
+
 const char *local_hash_name(CK_MECHANISM_TYPE hash)
 {
-    for (size_t i = 0; i < LOCAL_HASHES; i++) {
-        if (hash_rows[i].type == hash)
-            return hash_rows[i].name;
-    }
-    return NULL;
+    const struct hash_row *row = hash_row_of(hash);
+
+    return row != NULL ? row->name : NULL;
 }
 
 static CK_RV fail_not_a_digest(CK_MECHANISM_TYPE hash)
@@ -159,16 +173,17 @@ CK_RV local_digest_new(struct local *local, CK_MECHANISM_TYPE hash, struct local
 {
     LOCAL_QUIET;
     SCOPED(local_digest_free_p) struct local_digest *d = NULL;
-    EVP_MD *md = local_hash(local, hash);
+    const struct hash_row *row = hash_row_of(hash);
 
-    if (md == NULL)
+    if (row == NULL)
         return fail_not_a_digest(hash);
     d = calloc(1, sizeof(*d));
     if (d == NULL)
         return fail_memory();
     d->ctx = EVP_MD_CTX_new();
-    if (d->ctx == NULL || EVP_DigestInit_ex2(d->ctx, md, NULL) != 1)
+    if (d->ctx == NULL || EVP_DigestInit_ex2(d->ctx, local->hashes[row - hash_rows], NULL) != 1)
         return local_fail("start a digest");
+    d->xof = row->xof;
     *ret = TAKE(d);
     return CKR_OK;
 }
@@ -203,12 +218,13 @@ CK_RV local_digest_final(struct local_digest *d, uint8_t out[static LOCAL_DIGEST
                          size_t *ret_len)
 {
     LOCAL_QUIET;
-    unsigned len = 0;
+    unsigned len = d->xof;
 
     if (d->done)
         return fail_internal("a digest ends once");
     d->done = true;
-    if (EVP_DigestFinal_ex(d->ctx, out, &len) != 1)
+    if ((d->xof > 0 ? EVP_DigestFinalXOF(d->ctx, out, d->xof)
+                    : EVP_DigestFinal_ex(d->ctx, out, &len)) != 1)
         return local_fail("end a digest");
     *ret_len = len;
     return CKR_OK;
@@ -222,16 +238,29 @@ void local_digest_free(struct local_digest *d)
     free(d);
 }
 
+static CK_RV hash_in_parts(struct local *local, CK_MECHANISM_TYPE hash, struct bytes data,
+                           uint8_t out[static LOCAL_DIGEST_MAX], size_t *ret_len)
+{
+    SCOPED(local_digest_free_p) struct local_digest *d = NULL;
+    CK_RV rv = local_digest_new(local, hash, &d);
+
+    if (rv == CKR_OK)
+        rv = local_digest_update(d, data);
+    return rv == CKR_OK ? local_digest_final(d, out, ret_len) : rv;
+}
+
 CK_RV local_hash_of(struct local *local, CK_MECHANISM_TYPE hash, struct bytes data,
                     uint8_t out[static LOCAL_DIGEST_MAX], size_t *ret_len)
 {
     LOCAL_QUIET;
-    EVP_MD *md = local_hash(local, hash);
+    const struct hash_row *row = hash_row_of(hash);
     unsigned len = 0;
 
-    if (md == NULL)
+    if (row == NULL)
         return fail_not_a_digest(hash);
-    if (EVP_Digest(data.data, data.len, out, &len, md, NULL) != 1)
+    if (row->xof > 0)
+        return hash_in_parts(local, hash, data, out, ret_len);
+    if (EVP_Digest(data.data, data.len, out, &len, local->hashes[row - hash_rows], NULL) != 1)
         return local_fail("digest");
     *ret_len = len;
     return CKR_OK;

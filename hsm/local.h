@@ -85,10 +85,12 @@ bool local_equal(struct bytes a, struct bytes b); /* constant time over equal le
 
 /* ---- public keys, as SubjectPublicKeyInfo (DER) ---- */
 struct local_public {
-    CK_KEY_TYPE type;             /* CKK_RSA, CKK_EC, CKK_EC_EDWARDS */
-    CK_ULONG bits;                /* modulus bits; field bits of the curve */
+    CK_KEY_TYPE type;             /* CKK_RSA, CKK_EC, CKK_EC_EDWARDS, ... */
+    CK_ULONG bits;                /* modulus bits; field bits of the curve; the set's number */
     struct buf modulus, exponent; /* RSA, big-endian */
     struct buf params, point;     /* EC: DER of ECParameters; DER OCTET STRING of the point */
+    CK_ULONG parameter_set;       /* ML-KEM, ML-DSA, SLH-DSA: CKP_... */
+    struct buf value;             /* of these: the encoded key */
 };
 MUST_CHECK CK_RV local_public_parse(struct local *local, struct bytes spki,
                                     struct local_public *ret);
@@ -99,6 +101,9 @@ MUST_CHECK CK_RV local_public_from_rsa(struct local *local, struct bytes modulus
                                        struct bytes exponent, struct buf *ret_spki);
 MUST_CHECK CK_RV local_public_from_ec(struct local *local, CK_KEY_TYPE type, struct bytes params,
                                       struct bytes point, struct buf *ret_spki);
+/* ML-KEM, ML-DSA, SLH-DSA: CKA_PARAMETER_SET (CKR_PARAMETER_SET_NOT_SUPPORTED) and CKA_VALUE. */
+MUST_CHECK CK_RV local_public_from_set(struct local *local, CK_KEY_TYPE type, CK_ULONG number,
+                                       struct bytes value, struct buf *ret_spki);
 MUST_CHECK CK_RV local_public_to_pem(struct local *local, struct bytes spki, struct buf *ret_pem);
 
 /*

@@ -1,6 +1,7 @@
 /* Key encapsulation: see local_encapsulate.h. The other side is software_kem.c. */
 #include "hsm/local_encapsulate.h"
 #include "base/mech.h"
+#include "hsm/local_pq.h"
 #include "hsm/software_int.h"
 
 #include <string.h>
@@ -76,6 +77,37 @@ static CK_RV ecdh_run(const struct kem *kem, struct buf *ciphertext, struct secr
     return rv;
 }
 
+/* ---- ML-KEM ---- */
+
+#define ML_KEM_SECRET 32
+
+static CK_RV ml_kem_len(const struct kem *kem, size_t *ret)
+{
+    *ret = local_param_set_of_key(kem->key)->output_len;
+    return CKR_OK;
+}
+
+static CK_RV ml_kem_run(const struct kem *kem, struct buf *ciphertext, struct secret **ret)
+{
+    SCOPED(EVP_PKEY_CTX_free_p)
+    EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_pkey(kem->local->ctx, kem->key, NULL);
+    SCOPED_SECRET secret = secret_new(ML_KEM_SECRET);
+    size_t len = local_param_set_of_key(kem->key)->output_len;
+    size_t secret_len = ML_KEM_SECRET;
+    uint8_t *at = buf_grow(ciphertext, len);
+
+    if (kem->len != 0 && kem->len != ML_KEM_SECRET)
+        return fail(CKR_KEY_SIZE_RANGE, "ML-KEM makes secrets of %d bytes, not %zu", ML_KEM_SECRET,
+                    kem->len);
+    if (ctx == NULL || secret == NULL || at == NULL)
+        return fail_memory();
+    if (EVP_PKEY_encapsulate_init(ctx, NULL) != 1 ||
+        EVP_PKEY_encapsulate(ctx, at, &len, secret->data, &secret_len) != 1)
+        return local_fail("encapsulate a secret");
+    *ret = TAKE(secret);
+    return CKR_OK;
+}
+
 /* ---- all ---- */
 
 static const struct kem_row {
@@ -86,6 +118,7 @@ static const struct kem_row {
     {CKM_RSA_PKCS_OAEP, rsa_len, rsa_run},
     {CKM_ECDH1_DERIVE, ecdh_len, ecdh_run},
     {CKM_ECDH1_COFACTOR_DERIVE, ecdh_len, ecdh_run},
+    {CKM_ML_KEM, ml_kem_len, ml_kem_run},
 };
 
 static const struct kem_row *row_of(CK_MECHANISM_TYPE mechanism)

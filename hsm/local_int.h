@@ -6,6 +6,7 @@
 #ifndef KEYWARD_HSM_LOCAL_INT_H
 #define KEYWARD_HSM_LOCAL_INT_H
 
+#include "base/mech.h"
 #include "base/secret.h"
 #include "hsm/local.h"
 
@@ -16,7 +17,7 @@
 #include <openssl/kdf.h>
 #include <openssl/provider.h>
 
-#define LOCAL_HASHES 12
+#define LOCAL_HASHES 14
 
 struct local {
     struct local_context *context;
@@ -51,6 +52,9 @@ static inline void local_errors_restore(const int *mark)
 /* OpenSSL's last error as a failure: CKR_HOST_MEMORY, or CKR_DEVICE_ERROR with its reason. Call it
  * before the scope ends. */
 __attribute__((cold)) CK_RV local_fail(const char *doing);
+
+/* Is this OpenSSL young enough for the mechanism? */
+bool local_does(const struct mech *mech);
 
 /* The fetched digest for CKM_SHA256 and its like; NULL when the mechanism is no digest we have. */
 EVP_MD *local_hash(struct local *local, CK_MECHANISM_TYPE hash);

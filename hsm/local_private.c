@@ -4,6 +4,7 @@
  */
 #include "hsm/local_private.h"
 #include "hsm/local_int.h"
+#include "hsm/local_pq.h"
 
 #include <openssl/decoder.h>
 #include <openssl/encoder.h>
@@ -16,8 +17,8 @@ SCOPE_DEFINE(OSSL_ENCODER_CTX, OSSL_ENCODER_CTX_free)
 CK_RV local_private_fail(const char *what)
 {
     return fail(CKR_ATTRIBUTE_VALUE_INVALID,
-                "the private key %s: give a whole RSA key of 1024 to 16384 bits, or one on a named "
-                "curve",
+                "the private key %s: give a whole RSA key of 1024 to 16384 bits, one on a named "
+                "curve, or one of a parameter set",
                 what);
 }
 
@@ -75,8 +76,12 @@ CK_KEY_TYPE local_key_type(const EVP_PKEY *key)
 {
     const struct local_curve *curve = local_curve_of_key(key);
 
+    const struct param_set *set = local_param_set_of_key(key);
+
     if (EVP_PKEY_is_a(key, "RSA"))
         return CKK_RSA;
+    if (set != NULL)
+        return set->type;
     return curve != NULL ? curve->type : CK_UNAVAILABLE_INFORMATION;
 }
 

@@ -13,8 +13,8 @@
 /*
  * RSA: CKA_MODULUS, CKA_PUBLIC_EXPONENT and CKA_PRIVATE_EXPONENT are required
  * (CKR_TEMPLATE_INCOMPLETE), the rest is computed where it is not given and compared where it is.
- * EC, Edwards: CKA_EC_PARAMS and CKA_VALUE. What does not fit together is
- * CKR_ATTRIBUTE_VALUE_INVALID.
+ * EC, Edwards: CKA_EC_PARAMS and CKA_VALUE. ML-KEM, ML-DSA, SLH-DSA: CKA_PARAMETER_SET, and
+ * CKA_VALUE, CKA_SEED or both. What does not fit together is CKR_ATTRIBUTE_VALUE_INVALID.
  */
 MUST_CHECK CK_RV local_private_from_attrs(struct local *local, CK_KEY_TYPE type,
                                           const struct attrs *attrs, struct secret **ret_material);

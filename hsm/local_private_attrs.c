@@ -6,6 +6,7 @@
  * encoding wants them.
  */
 #include "hsm/local_int.h"
+#include "hsm/local_pq.h"
 #include "hsm/local_private.h"
 
 #include <openssl/bn.h>
@@ -353,6 +354,9 @@ static const struct {
     {CKK_EC, curve_from_attrs, curve_to_attrs},
     {CKK_EC_EDWARDS, curve_from_attrs, curve_to_attrs},
     {CKK_EC_MONTGOMERY, curve_from_attrs, curve_to_attrs},
+    {CKK_ML_KEM, local_pq_from_attrs, local_pq_to_attrs},
+    {CKK_ML_DSA, local_pq_from_attrs, local_pq_to_attrs},
+    {CKK_SLH_DSA, local_pq_from_attrs, local_pq_to_attrs},
 };
 
 CK_RV local_private_from_attrs(struct local *local, CK_KEY_TYPE type, const struct attrs *attrs,

@@ -10,6 +10,7 @@
  */
 #include "base/curve.h"
 #include "hsm/local_int.h"
+#include "hsm/local_pq.h"
 
 #include <limits.h>
 #include <openssl/bn.h>
@@ -163,6 +164,8 @@ static CK_RV check_curve(const EVP_PKEY *key)
 
 CK_RV local_public_check(const EVP_PKEY *key)
 {
+    if (local_param_set_of_key(key) != NULL)
+        return CKR_OK; /* of the only length there is, and in range: OpenSSL decoded it */
     return EVP_PKEY_is_a(key, "RSA") ? check_rsa(key) : check_curve(key);
 }
 
@@ -280,7 +283,10 @@ CK_RV local_public_parse(struct local *local, struct bytes spki, struct local_pu
 
     if (rv != CKR_OK)
         return rv;
-    rv = EVP_PKEY_is_a(key, "RSA") ? put_rsa(key, &p) : put_curve(key, &p);
+    if (local_param_set_of_key(key) != NULL)
+        rv = local_pq_put_public(key, &p);
+    else
+        rv = EVP_PKEY_is_a(key, "RSA") ? put_rsa(key, &p) : put_curve(key, &p);
     if (rv != CKR_OK) {
         local_public_release(&p);
         return rv;
@@ -295,6 +301,7 @@ void local_public_release(struct local_public *p)
     buf_release(&p->exponent);
     buf_release(&p->params);
     buf_release(&p->point);
+    buf_release(&p->value);
 }
 
 /* ---- attributes to SubjectPublicKeyInfo ---- */

@@ -8,6 +8,7 @@
 #include "base/mech.h"
 #include "hsm/local_encapsulate.h"
 #include "hsm/local_int.h"
+#include "hsm/local_pq.h"
 
 #include <limits.h>
 #include <openssl/bn.h>
@@ -205,6 +206,52 @@ static CK_RV verify_eddsa(const struct verify *v, struct bytes data, struct byte
     return CKR_OK;
 }
 
+/* ---- ML-DSA, SLH-DSA ---- */
+
+static CK_RV check_pq_signature_len(const struct verify *v, struct bytes signature)
+{
+    const struct param_set *set = local_param_set_of_key(v->key);
+
+    if (set == NULL)
+        return fail_internal("a loaded key's parameter set is in the table");
+    if (signature.len != set->output_len)
+        return fail(CKR_SIGNATURE_LEN_RANGE, "the signature has %zu bytes where %s makes %zu",
+                    signature.len, set->name, set->output_len);
+    return CKR_OK;
+}
+
+static CK_RV verify_pq_message(const struct verify *v, const struct local_pq *pq,
+                               struct bytes signature)
+{
+    SCOPED(EVP_MD_CTX_free_p) EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+
+    if (ctx == NULL ||
+        EVP_DigestVerifyInit_ex(ctx, NULL, NULL, v->local->ctx, NULL, v->key, pq->params) != 1)
+        return local_fail("start a verification");
+    if (EVP_DigestVerify(ctx, signature.data, signature.len, pq->message.data, pq->message.len) !=
+        1)
+        return fail_signature();
+    return CKR_OK;
+}
+
+/* What a mechanism with a digest says the raw one is told in its own parameter. */
+static CK_RV verify_pq(const struct verify *v, struct bytes data, struct bytes signature)
+{
+    CK_HASH_SIGN_ADDITIONAL_CONTEXT context;
+    CK_MECHANISM raw = {v->mech->raw, &context, sizeof(context)};
+    bool hashed = v->mech->raw != KW_NO_MECHANISM;
+    struct local_pq pq;
+    CK_RV rv;
+
+    if (hashed)
+        context = mech_hash_context(v->given, v->mech->hash);
+    rv = local_pq_make(hashed ? &raw : v->given, data, &pq);
+    if (rv == CKR_OK)
+        rv = verify_pq_message(v, &pq, signature);
+    local_pq_release(&pq);
+    return rv;
+}
+
 /* One row a raw mechanism: how it is verified. */
 static const struct verify_row {
     CK_MECHANISM_TYPE raw;
@@ -216,6 +263,10 @@ static const struct verify_row {
     {CKM_RSA_PKCS_PSS, check_rsa_signature_len, verify_pss},
     {CKM_ECDSA, check_curve_signature_len, verify_ecdsa},
     {CKM_EDDSA, check_curve_signature_len, verify_eddsa},
+    {CKM_ML_DSA, check_pq_signature_len, verify_pq},
+    {CKM_HASH_ML_DSA, check_pq_signature_len, verify_pq},
+    {CKM_SLH_DSA, check_pq_signature_len, verify_pq},
+    {CKM_HASH_SLH_DSA, check_pq_signature_len, verify_pq},
 };
 
 static const struct verify_row *row_of(const struct mech *mech)
@@ -234,10 +285,7 @@ static const struct verify_row *row_of(const struct mech *mech)
 
 static CK_RV check_key_type(const struct mech *mech, const EVP_PKEY *key)
 {
-    const struct local_curve *curve = local_curve_of_key(key);
-    CK_KEY_TYPE type = curve != NULL ? curve->type : CKK_RSA;
-
-    if (!mech_takes_key(mech, type))
+    if (!mech_takes_key(mech, local_key_type(key)))
         return fail(CKR_KEY_TYPE_INCONSISTENT,
                     "%s is not for this type of key: use a mechanism of "
                     "the key's type",
@@ -394,6 +442,8 @@ bool local_offers(CK_MECHANISM_TYPE mechanism, CK_FLAGS use)
 {
     const struct mech *mech = mech_find(mechanism);
 
+    if (!local_does(mech))
+        return false;
     switch (use) {
     case CKF_DIGEST:
         return local_hash_name(mechanism) != NULL;

@@ -13,7 +13,8 @@ struct software {
 };
 
 static const struct software_family *const families[] = {
-    &software_rsa, &software_ec, &software_cipher, &software_aead, &software_mac, &software_wrap,
+    &software_rsa, &software_ec,   &software_cipher, &software_aead,
+    &software_mac, &software_wrap, &software_pq,
 };
 
 static const struct software_way *way_of(CK_MECHANISM_TYPE mechanism)
@@ -21,7 +22,7 @@ static const struct software_way *way_of(CK_MECHANISM_TYPE mechanism)
     for (size_t f = 0; f < sizeof(families) / sizeof(*families); f++) {
         for (size_t i = 0; i < families[f]->count; i++) {
             if (families[f]->ways[i].mechanism == mechanism)
-                return &families[f]->ways[i];
+                return local_does(mech_find(mechanism)) ? &families[f]->ways[i] : NULL;
         }
     }
     return NULL;
@@ -70,6 +71,8 @@ static bool driver_offers(void *device, CK_MECHANISM_TYPE mechanism, CK_FLAGS us
     const struct software_way *way = way_of(mechanism);
 
     (void)device;
+    if (!local_does(mech_find(mechanism)))
+        return false;
     if (way != NULL && (way->uses & use) == use)
         return true;
     if (use == CKF_DECAPSULATE)

@@ -14,6 +14,7 @@
 #ifndef KEYWARD_HSM_SOFTWARE_INT_H
 #define KEYWARD_HSM_SOFTWARE_INT_H
 
+#include "base/param_set.h"
 #include "base/secret.h"
 #include "hsm/hsm_int.h"
 #include "hsm/local_int.h"
@@ -47,6 +48,7 @@ struct hsm_ready {
     CK_KEY_TYPE type;
     EVP_PKEY *key;                   /* private keys; shared by all contexts, never changed */
     const struct local_curve *curve; /* of key, where it has one */
+    const struct param_set *set;     /* the same */
     struct secret *value;            /* secret keys */
     pthread_mutex_t lock;            /* guards idle, idle_count; taken last */
     struct software_context *idle[SOFTWARE_IDLE_MAX]; /* oldest first */
@@ -89,7 +91,7 @@ struct software_family {
 };
 
 extern const struct software_family software_rsa, software_ec, software_cipher, software_aead,
-    software_mac, software_wrap;
+    software_mac, software_wrap, software_pq;
 
 /* One row a derivation: see hsm_derive(). */
 struct software_derivation {
@@ -206,6 +208,7 @@ MUST_CHECK CK_RV software_test_aead(struct local *local);
 MUST_CHECK CK_RV software_test_mac(struct local *local);
 MUST_CHECK CK_RV software_test_wrap(struct local *local);
 MUST_CHECK CK_RV software_test_derive(struct local *local);
+MUST_CHECK CK_RV software_test_pq(struct local *local);
 
 SCOPE_DEFINE(struct software_context, software_context_free)
 

@@ -4,6 +4,7 @@
  * What comes in is decoded, checked, and encoded again: the store holds one form only, and what a
  * caller hid behind or beside the key is gone.
  */
+#include "hsm/local_pq.h"
 #include "hsm/local_private.h"
 #include "hsm/software_int.h"
 
@@ -133,9 +134,12 @@ CK_RV software_make_pair(struct local *local, const struct local_curve *curve, E
 static CK_RV make_pair(struct local *local, const struct hsm_key_spec *spec, EVP_PKEY **ret)
 {
     const struct local_curve *curve = local_curve_of_params(spec->key.type, spec->curve);
+    const struct param_set *set = param_set_find(spec->key.type, spec->parameter_set);
 
     if (spec->key.type == CKK_RSA)
         return make_rsa(local, spec, ret);
+    if (set != NULL)
+        return local_pq_make_pair(local, set, BYTES_NONE, ret);
     if (curve == NULL)
         return fail(CKR_CURVE_NOT_SUPPORTED, "the curve is not one of those known here");
     return software_make_pair(local, curve, ret);
@@ -208,6 +212,8 @@ static CK_RV fill_ready(struct hsm_ready *ready, const struct hsm_key *key, stru
         rv = local_private_fail("is of another type than it is said to be");
     if (rv == CKR_OK && key->type != CKK_RSA)
         ready->curve = local_curve_of_key(ready->key);
+    if (rv == CKR_OK)
+        ready->set = local_param_set_of_key(ready->key);
     return rv;
 }
 

@@ -3,11 +3,12 @@
  * See software_int.h. Both stand on the operations themselves, so that a key, a context or a
  * padding that is wrong in use is wrong here first.
  */
+#include "hsm/local_encapsulate.h"
 #include "hsm/software_int.h"
 
 #include <string.h>
 
-#define OUT_MAX 4096
+#define OUT_MAX (64U << 10)
 
 static CK_RV fail_answer(const char *what)
 {
@@ -132,6 +133,24 @@ static CK_RV agree_both_ways(struct local *local, struct hsm_ready *ready, struc
     return rv;
 }
 
+/* What is encapsulated to the one half the other has again. */
+static CK_RV encapsulate_and_decapsulate(struct local *local, struct hsm_ready *ready,
+                                         struct bytes spki, CK_MECHANISM_TYPE type)
+{
+    const CK_MECHANISM mechanism = {.mechanism = type};
+    struct buf ciphertext = BUF_INIT(OUT_MAX);
+    SCOPED_SECRET here = NULL;
+    SCOPED_SECRET there = NULL;
+    CK_RV rv = local_encapsulate(local, spki, &mechanism, 0, &ciphertext, &there);
+
+    if (rv == CKR_OK)
+        rv = software_decapsulate(ready, &mechanism, buf_bytes(&ciphertext), 0, &here);
+    if (rv == CKR_OK && !local_equal(secret_bytes(here), secret_bytes(there)))
+        rv = fail_pair();
+    buf_release(&ciphertext);
+    return rv;
+}
+
 static const struct {
     CK_KEY_TYPE type;
     CK_MECHANISM_TYPE mechanism;
@@ -142,6 +161,9 @@ static const struct {
     {CKK_EC, CKM_ECDSA, sign_and_verify},
     {CKK_EC_EDWARDS, CKM_EDDSA, sign_and_verify},
     {CKK_EC_MONTGOMERY, CKM_ECDH1_DERIVE, agree_both_ways},
+    {CKK_ML_DSA, CKM_ML_DSA, sign_and_verify},
+    {CKK_SLH_DSA, CKM_SLH_DSA, sign_and_verify},
+    {CKK_ML_KEM, CKM_ML_KEM, encapsulate_and_decapsulate},
 };
 
 CK_RV software_check_pair(struct local *local, struct hsm_ready *ready, struct bytes spki)

@@ -4,6 +4,7 @@
 
 #include "base/curve.h"
 #include "base/names.h"
+#include "base/param_set.h"
 #include "pkcs11/keys.h"
 #include "pkcs11/view.h"
 
@@ -161,6 +162,9 @@ static const struct {
     {CKK_EC, "ec"},
     {CKK_EC_EDWARDS, "ec-edwards"},
     {CKK_EC_MONTGOMERY, "ec-montgomery"},
+    {CKK_ML_KEM, "ml-kem"},
+    {CKK_ML_DSA, "ml-dsa"},
+    {CKK_SLH_DSA, "slh-dsa"},
     {CKK_AES, "aes"},
     {CKK_GENERIC_SECRET, "hmac"},
 };
@@ -192,10 +196,17 @@ static const struct curve *curve_of(const struct attrs *attrs)
                       attrs_bytes(attrs, CKA_EC_PARAMS));
 }
 
+static const struct param_set *set_of(const struct attrs *attrs)
+{
+    return param_set_find(attrs_ulong(attrs, CKA_KEY_TYPE, CK_UNAVAILABLE_INFORMATION),
+                          attrs_ulong(attrs, CKA_PARAMETER_SET, 0));
+}
+
 static CK_ULONG size_bits(const struct attrs *attrs)
 {
     struct bytes modulus = attrs_bytes(attrs, CKA_MODULUS);
     const struct curve *curve = curve_of(attrs);
+    const struct param_set *set = set_of(attrs);
 
     while (modulus.len > 0 && modulus.data[0] == 0)
         modulus = BYTES(modulus.data + 1, modulus.len - 1);
@@ -203,6 +214,8 @@ static CK_ULONG size_bits(const struct attrs *attrs)
         return modulus.len * 8;
     if (curve != NULL)
         return curve->bits;
+    if (set != NULL)
+        return set->size;
     return attrs_ulong(attrs, CKA_VALUE_LEN, 0) * 8;
 }
 
@@ -246,7 +259,10 @@ static json_t *mechanisms_json(const struct attrs *attrs)
 static CK_RV put_curve(json_t *json, const struct attrs *attrs)
 {
     const struct curve *curve = curve_of(attrs);
+    const struct param_set *set = set_of(attrs);
 
+    if (set != NULL)
+        return admin_put(json, "parameter-set", json_string(set->name));
     return curve != NULL ? admin_put(json, "curve", json_string(curve->name)) : CKR_OK;
 }
 

@@ -13,6 +13,8 @@ static CK_RV public_template(const struct key_plan *plan, struct attrs *attrs)
         rv = attrs_set_ulong(attrs, CKA_MODULUS_BITS, plan->kind->bits);
     if (rv == CKR_OK && plan->kind->type == CKK_RSA)
         rv = attrs_set(attrs, CKA_PUBLIC_EXPONENT, BYTES("\x01\x00\x01", 3));
+    if (rv == CKR_OK && plan->kind->set != 0)
+        rv = attrs_set_ulong(attrs, CKA_PARAMETER_SET, plan->kind->set);
     if (rv == CKR_OK && plan->kind->curve != NULL)
         rv = attrs_set(attrs, CKA_EC_PARAMS, curve_named(plan->kind->curve)->params);
     return rv;

@@ -6,14 +6,24 @@
 #include "pkcs11/admin_keyplan.h"
 
 #include "hsm/local_private.h"
+#include "pkcs11/birth.h"
 #include "pkcs11/create.h"
 
 /* What the halves' templates take over from the key: what is not there for a type is left out. */
-static const CK_ATTRIBUTE_TYPE private_parts[] = {
-    CKA_MODULUS,    CKA_PUBLIC_EXPONENT, CKA_PRIVATE_EXPONENT, CKA_PRIME_1,   CKA_PRIME_2,
-    CKA_EXPONENT_1, CKA_EXPONENT_2,      CKA_COEFFICIENT,      CKA_EC_PARAMS, CKA_VALUE};
-static const CK_ATTRIBUTE_TYPE public_parts[] = {CKA_MODULUS, CKA_PUBLIC_EXPONENT, CKA_EC_PARAMS,
-                                                 CKA_EC_POINT};
+static const CK_ATTRIBUTE_TYPE private_parts[] = {CKA_MODULUS,
+                                                  CKA_PUBLIC_EXPONENT,
+                                                  CKA_PRIVATE_EXPONENT,
+                                                  CKA_PRIME_1,
+                                                  CKA_PRIME_2,
+                                                  CKA_EXPONENT_1,
+                                                  CKA_EXPONENT_2,
+                                                  CKA_COEFFICIENT,
+                                                  CKA_EC_PARAMS,
+                                                  CKA_PARAMETER_SET,
+                                                  CKA_SEED,
+                                                  CKA_VALUE};
+static const CK_ATTRIBUTE_TYPE public_parts[] = {CKA_MODULUS,  CKA_PUBLIC_EXPONENT, CKA_EC_PARAMS,
+                                                 CKA_EC_POINT, CKA_PARAMETER_SET,   CKA_VALUE};
 
 static CK_RV take_over(const struct attrs *from, const CK_ATTRIBUTE_TYPE *types, size_t count,
                        struct attrs *to)
@@ -87,12 +97,17 @@ static CK_RV import_private(struct admin *a, const struct key_plan *plan, const 
 /* Out of what the private half has become, so that the two are of one key. */
 static CK_RV import_public(struct admin *a, const struct key_plan *plan, struct admin_objects *made)
 {
+    struct bytes spki = attrs_bytes(&made->list[0].attrs, CKA_PUBLIC_KEY_INFO);
+    struct object half = {.cls = CKO_PUBLIC_KEY};
     struct attrs template = ATTRS_INIT;
     CK_RV rv = key_plan_public(plan, &template);
 
     if (rv == CKR_OK)
-        rv = take_over(&made->list[0].attrs, public_parts,
-                       sizeof(public_parts) / sizeof(*public_parts), &template);
+        rv = birth_public(&a->run, spki, &half);
+    if (rv == CKR_OK)
+        rv = take_over(&half.attrs, public_parts, sizeof(public_parts) / sizeof(*public_parts),
+                       &template);
+    object_release(&half);
     if (rv == CKR_OK)
         rv = admin_next_run(a);
     if (rv == CKR_OK)

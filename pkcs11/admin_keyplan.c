@@ -35,19 +35,45 @@ const struct admin_use *admin_use_at(size_t i)
 #define USE_SIGN   (1U << 0 | 1U << 1) /* sign, verify: bits by place in uses */
 #define USE_CRYPT  (1U << 2 | 1U << 3) /* encrypt, decrypt */
 #define USE_DERIVE (1U << 6)
+#define USE_KEM    (1U << 7 | 1U << 8) /* encapsulate, decapsulate */
+
+/* One that says no more than its parameter set. */
+#define SET(word, type, set, use)                                                                  \
+    {                                                                                              \
+        (word), CKM_##type##_KEY_PAIR_GEN, CKK_##type, true, 0, NULL, (use), CKP_##set             \
+    }
 
 static const struct key_kind kinds[] = {
-    {"rsa:2048", CKM_RSA_PKCS_KEY_PAIR_GEN, CKK_RSA, true, 2048, NULL, USE_SIGN | USE_CRYPT},
-    {"rsa:3072", CKM_RSA_PKCS_KEY_PAIR_GEN, CKK_RSA, true, 3072, NULL, USE_SIGN | USE_CRYPT},
-    {"rsa:4096", CKM_RSA_PKCS_KEY_PAIR_GEN, CKK_RSA, true, 4096, NULL, USE_SIGN | USE_CRYPT},
-    {"ec:P-256", CKM_EC_KEY_PAIR_GEN, CKK_EC, true, 256, "P-256", USE_SIGN},
-    {"ec:P-384", CKM_EC_KEY_PAIR_GEN, CKK_EC, true, 384, "P-384", USE_SIGN},
-    {"ec:P-521", CKM_EC_KEY_PAIR_GEN, CKK_EC, true, 521, "P-521", USE_SIGN},
-    {"ed25519", CKM_EC_EDWARDS_KEY_PAIR_GEN, CKK_EC_EDWARDS, true, 255, "ed25519", USE_SIGN},
-    {"x25519", CKM_EC_MONTGOMERY_KEY_PAIR_GEN, CKK_EC_MONTGOMERY, true, 255, "x25519", USE_DERIVE},
-    {"aes:128", CKM_AES_KEY_GEN, CKK_AES, false, 128, NULL, USE_CRYPT},
-    {"aes:256", CKM_AES_KEY_GEN, CKK_AES, false, 256, NULL, USE_CRYPT},
-    {"hmac:256", CKM_GENERIC_SECRET_KEY_GEN, CKK_GENERIC_SECRET, false, 256, NULL, USE_SIGN},
+    {"rsa:2048", CKM_RSA_PKCS_KEY_PAIR_GEN, CKK_RSA, true, 2048, NULL, USE_SIGN | USE_CRYPT, 0},
+    {"rsa:3072", CKM_RSA_PKCS_KEY_PAIR_GEN, CKK_RSA, true, 3072, NULL, USE_SIGN | USE_CRYPT, 0},
+    {"rsa:4096", CKM_RSA_PKCS_KEY_PAIR_GEN, CKK_RSA, true, 4096, NULL, USE_SIGN | USE_CRYPT, 0},
+    {"ec:P-256", CKM_EC_KEY_PAIR_GEN, CKK_EC, true, 256, "P-256", USE_SIGN, 0},
+    {"ec:P-384", CKM_EC_KEY_PAIR_GEN, CKK_EC, true, 384, "P-384", USE_SIGN, 0},
+    {"ec:P-521", CKM_EC_KEY_PAIR_GEN, CKK_EC, true, 521, "P-521", USE_SIGN, 0},
+    {"ed25519", CKM_EC_EDWARDS_KEY_PAIR_GEN, CKK_EC_EDWARDS, true, 255, "ed25519", USE_SIGN, 0},
+    {"x25519", CKM_EC_MONTGOMERY_KEY_PAIR_GEN, CKK_EC_MONTGOMERY, true, 255, "x25519", USE_DERIVE,
+     0},
+    {"aes:128", CKM_AES_KEY_GEN, CKK_AES, false, 128, NULL, USE_CRYPT, 0},
+    {"aes:256", CKM_AES_KEY_GEN, CKK_AES, false, 256, NULL, USE_CRYPT, 0},
+    {"hmac:256", CKM_GENERIC_SECRET_KEY_GEN, CKK_GENERIC_SECRET, false, 256, NULL, USE_SIGN, 0},
+    SET("ml-kem-512", ML_KEM, ML_KEM_512, USE_KEM),
+    SET("ml-kem-768", ML_KEM, ML_KEM_768, USE_KEM),
+    SET("ml-kem-1024", ML_KEM, ML_KEM_1024, USE_KEM),
+    SET("ml-dsa-44", ML_DSA, ML_DSA_44, USE_SIGN),
+    SET("ml-dsa-65", ML_DSA, ML_DSA_65, USE_SIGN),
+    SET("ml-dsa-87", ML_DSA, ML_DSA_87, USE_SIGN),
+    SET("slh-dsa-sha2-128s", SLH_DSA, SLH_DSA_SHA2_128S, USE_SIGN),
+    SET("slh-dsa-shake-128s", SLH_DSA, SLH_DSA_SHAKE_128S, USE_SIGN),
+    SET("slh-dsa-sha2-128f", SLH_DSA, SLH_DSA_SHA2_128F, USE_SIGN),
+    SET("slh-dsa-shake-128f", SLH_DSA, SLH_DSA_SHAKE_128F, USE_SIGN),
+    SET("slh-dsa-sha2-192s", SLH_DSA, SLH_DSA_SHA2_192S, USE_SIGN),
+    SET("slh-dsa-shake-192s", SLH_DSA, SLH_DSA_SHAKE_192S, USE_SIGN),
+    SET("slh-dsa-sha2-192f", SLH_DSA, SLH_DSA_SHA2_192F, USE_SIGN),
+    SET("slh-dsa-shake-192f", SLH_DSA, SLH_DSA_SHAKE_192F, USE_SIGN),
+    SET("slh-dsa-sha2-256s", SLH_DSA, SLH_DSA_SHA2_256S, USE_SIGN),
+    SET("slh-dsa-shake-256s", SLH_DSA, SLH_DSA_SHAKE_256S, USE_SIGN),
+    SET("slh-dsa-sha2-256f", SLH_DSA, SLH_DSA_SHA2_256F, USE_SIGN),
+    SET("slh-dsa-shake-256f", SLH_DSA, SLH_DSA_SHAKE_256F, USE_SIGN),
 };
 
 /* ---- reading ---- */
@@ -62,7 +88,8 @@ static CK_RV read_kind(const char *type, const struct key_kind **ret)
     }
     return fail(CKR_ARGUMENTS_BAD,
                 "key type \"%.64s\" is unknown: it is one of rsa:2048 rsa:3072 rsa:4096 ec:P-256 "
-                "ec:P-384 ec:P-521 ed25519 x25519 aes:128 aes:256 hmac:256",
+                "ec:P-384 ec:P-521 ed25519 x25519 aes:128 aes:256 hmac:256 ml-kem-768 ml-dsa-65 "
+                "slh-dsa-sha2-128s or a sibling of the last three",
                 type);
 }
 

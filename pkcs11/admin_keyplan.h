@@ -16,6 +16,7 @@ struct key_kind {
     CK_ULONG bits;
     const char *curve; /* NULL: none */
     unsigned use;      /* when none is asked for */
+    CK_ULONG set;      /* CKA_PARAMETER_SET; 0: none */
 };
 
 struct key_plan {

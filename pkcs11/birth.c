@@ -263,6 +263,16 @@ static CK_RV set_ec(struct object *object, const struct local_public *p)
     return rv;
 }
 
+/* A private key's CKA_VALUE is another thing. */
+static CK_RV set_parameter_set(struct object *object, const struct local_public *p)
+{
+    CK_RV rv = attrs_set_ulong(&object->attrs, CKA_PARAMETER_SET, p->parameter_set);
+
+    if (rv == CKR_OK && object->cls == CKO_PUBLIC_KEY)
+        rv = attrs_set(&object->attrs, CKA_VALUE, buf_bytes(&p->value));
+    return rv;
+}
+
 CK_RV birth_public(struct run *run, struct bytes spki, struct object *object)
 {
     struct local_public p = {0};
@@ -272,7 +282,9 @@ CK_RV birth_public(struct run *run, struct bytes spki, struct object *object)
         return rv;
     rv = p.type == CKK_RSA ? legacy_check_rsa(run, p.bits) : CKR_OK;
     if (rv == CKR_OK)
-        rv = p.type == CKK_RSA ? set_rsa(object, &p) : set_ec(object, &p);
+        rv = p.parameter_set != 0 ? set_parameter_set(object, &p)
+             : p.type == CKK_RSA  ? set_rsa(object, &p)
+                                  : set_ec(object, &p);
     if (rv == CKR_OK)
         rv = attrs_set(&object->attrs, CKA_PUBLIC_KEY_INFO, spki);
     local_public_release(&p);

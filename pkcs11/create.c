@@ -19,6 +19,9 @@ static CK_RV public_spki(struct run *run, const struct object *object, struct bu
     if (type == CKK_RSA)
         return local_public_from_rsa(run_local(run), attrs_bytes(a, CKA_MODULUS),
                                      attrs_bytes(a, CKA_PUBLIC_EXPONENT), spki);
+    if (rule_find(CKA_PARAMETER_SET, kind_of_object(object)) != NULL)
+        return local_public_from_set(run_local(run), type, attrs_ulong(a, CKA_PARAMETER_SET, 0),
+                                     attrs_bytes(a, CKA_VALUE), spki);
     return local_public_from_ec(run_local(run), type, attrs_bytes(a, CKA_EC_PARAMS),
                                 attrs_bytes(a, CKA_EC_POINT), spki);
 }

@@ -4,6 +4,7 @@
  * policy allocates nothing either.
  */
 #include "base/curve.h"
+#include "base/param_set.h"
 #include "pkcs11/gate_int.h"
 #include "pkcs11/handles.h"
 
@@ -77,6 +78,9 @@ static const struct {
     {CKK_EC_EDWARDS, "ec-edwards"},
     {CKK_EC_MONTGOMERY, "ec-montgomery"},
     {CKK_EC_EDWARDS, "ed25519"},
+    {CKK_ML_KEM, "ml-kem"},
+    {CKK_ML_DSA, "ml-dsa"},
+    {CKK_SLH_DSA, "slh-dsa"},
     {CKK_AES, "aes"},
     {CKK_GENERIC_SECRET, "hmac"},
     {CKK_SHA_1_HMAC, "hmac"},
@@ -102,9 +106,10 @@ static const char *type_word(const struct object *object)
 
 static int64_t size_of(const struct object *object)
 {
-    const struct curve *curve =
-        curve_find(attrs_ulong(&object->attrs, CKA_KEY_TYPE, CK_UNAVAILABLE_INFORMATION),
-                   attrs_bytes(&object->attrs, CKA_EC_PARAMS));
+    CK_KEY_TYPE type = attrs_ulong(&object->attrs, CKA_KEY_TYPE, CK_UNAVAILABLE_INFORMATION);
+    const struct curve *curve = curve_find(type, attrs_bytes(&object->attrs, CKA_EC_PARAMS));
+    const struct param_set *set =
+        param_set_find(type, attrs_ulong(&object->attrs, CKA_PARAMETER_SET, 0));
     CK_ULONG bits = attrs_ulong(&object->attrs, CKA_MODULUS_BITS, 0);
 
     if (bits == 0)
@@ -113,6 +118,8 @@ static int64_t size_of(const struct object *object)
         bits = attrs_ulong(&object->attrs, CKA_VALUE_LEN, 0) * 8;
     if (bits == 0 && curve != NULL)
         bits = curve->bits;
+    if (bits == 0 && set != NULL)
+        bits = set->size;
     return (int64_t)bits;
 }
 

@@ -10,6 +10,7 @@
 #include "base/curve.h"
 #include "base/mech.h"
 #include "base/names.h"
+#include "base/param_set.h"
 #include "pkcs11/birth.h"
 #include "pkcs11/check_value.h"
 #include "pkcs11/legacy.h"
@@ -95,6 +96,17 @@ static CK_RV size_rsa(struct birth *b)
     return attrs_set_ulong(&b->pair[0]->attrs, CKA_MODULUS_BITS, bits);
 }
 
+static CK_RV size_set(struct birth *b)
+{
+    CK_ULONG number = attrs_ulong(&b->pair[1]->attrs, CKA_PARAMETER_SET, 0);
+
+    if (param_set_find(b->row->key, number) == NULL)
+        return fail(CKR_PARAMETER_SET_NOT_SUPPORTED,
+                    "CKA_PARAMETER_SET %lu is none of this type of key: give a CKP_ of it", number);
+    b->spec.parameter_set = number;
+    return attrs_set_ulong(&b->pair[0]->attrs, CKA_PARAMETER_SET, number);
+}
+
 /* Secret keys that have certain lengths only; all others have what their mechanism says. */
 static const struct lengths {
     CK_KEY_TYPE type;
@@ -140,10 +152,10 @@ static const struct {
     CK_KEY_TYPE type;
     CK_RV (*size)(struct birth *b);
 } pair_sizes[] = {
-    {CKK_RSA, size_rsa},
-    {CKK_EC, size_curve},
-    {CKK_EC_EDWARDS, size_curve},
-    {CKK_EC_MONTGOMERY, size_curve},
+    {CKK_RSA, size_rsa},          {CKK_EC, size_curve},
+    {CKK_EC_EDWARDS, size_curve}, {CKK_EC_MONTGOMERY, size_curve},
+    {CKK_ML_KEM, size_set},       {CKK_ML_DSA, size_set},
+    {CKK_SLH_DSA, size_set},
 };
 
 static CK_RV check_size(struct birth *b)

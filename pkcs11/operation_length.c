@@ -5,6 +5,7 @@
  * 2.11 (AES); 3.0, 2.3.14 (EdDSA).
  */
 #include "base/curve.h"
+#include "base/param_set.h"
 #include "pkcs11/operation_int.h"
 
 size_t operation_modulus_len(const struct object *key)
@@ -40,14 +41,23 @@ static size_t eddsa_len(const struct object *key)
     return bits > 0 ? 2 * (bits / 8 + 1) : 0;
 }
 
+static size_t set_len(const struct object *key)
+{
+    CK_KEY_TYPE type = attrs_ulong(&key->attrs, CKA_KEY_TYPE, CK_UNAVAILABLE_INFORMATION);
+    const struct param_set *set =
+        param_set_find(type, attrs_ulong(&key->attrs, CKA_PARAMETER_SET, 0));
+
+    return set != NULL ? set->output_len : 0;
+}
+
 /* Keys whose size is the signature's. */
 static const struct {
     CK_KEY_TYPE type;
     size_t (*len)(const struct object *key);
 } pair_lens[] = {
-    {CKK_RSA, operation_modulus_len},
-    {CKK_EC, ecdsa_len},
-    {CKK_EC_EDWARDS, eddsa_len},
+    {CKK_RSA, operation_modulus_len}, {CKK_EC, ecdsa_len},
+    {CKK_EC_EDWARDS, eddsa_len},      {CKK_ML_DSA, set_len},
+    {CKK_SLH_DSA, set_len},
 };
 
 /* Of a signature or MAC; 0 when the key's size cannot be told. */

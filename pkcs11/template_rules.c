@@ -182,7 +182,8 @@ static const struct attr_rule rules[] = {
     RULE(PARAMETER_SET,               SET_PUB,          NOTE_1 | NOTE_3,  ABSENT),
     RULE(VALUE,                       SET_PUB,          NOTE_1 | NOTE_4,  ABSENT),
     RULE(PARAMETER_SET,               SET_PRIV,         GIVEN,            ABSENT),
-    RULE(VALUE,                       SET_PRIV,         HIDDEN | NOTE_1,  ABSENT),
+    /* At least one of the two: the standard says so beside its footnotes. */
+    RULE(VALUE,                       SET_PRIV,         HIDDEN,           ABSENT),
     RULE(SEED,                        SET_PRIV,         HIDDEN,           ABSENT),
 };
 

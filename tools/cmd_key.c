@@ -130,7 +130,8 @@ int cmd_key_create(const struct invocation *inv)
     if (option(inv, "--type") == NULL)
         return tool_fail(TOOL_USAGE, inv->command->name,
                          "--type is missing: rsa:2048 rsa:3072 rsa:4096 ec:P-256 ec:P-384 ec:P-521 "
-                         "ed25519 x25519 aes:128 aes:256 hmac:256");
+                         "ed25519 x25519 aes:128 aes:256 hmac:256 ml-kem-768 ml-dsa-65 "
+                         "slh-dsa-sha2-128s or a sibling of the last three");
     request = request_of("key.create", &object);
     if (request == NULL)
         return fail_bytes(inv, "VAULT/NAME");

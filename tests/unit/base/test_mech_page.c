@@ -42,7 +42,7 @@ static const char head[] =
     "\n"
     "Sizes are in the standard's unit: bits for RSA, curves and generic secrets, bytes for AES, "
     "ChaCha20\n"
-    "and DES, numbers of parameter sets for ML-KEM, ML-DSA and SLH-DSA.\n"
+    "and DES, bytes of the public key for ML-KEM, ML-DSA and SLH-DSA.\n"
     "\n"
     "`CKM_EDDSA` takes its five forms from its parameter, as the standard has it: none is Ed25519; "
     "what is\n"
@@ -50,8 +50,18 @@ static const char head[] =
     "needs OpenSSL\n"
     "3.2 (Debian 13). Elsewhere it answers `CKR_MECHANISM_PARAM_INVALID`.\n"
     "\n"
-    "| mechanism | keys | uses | sizes | parameter |\n"
-    "| --- | --- | --- | --- | --- |\n";
+    "What needs a younger OpenSSL than the oldest keyward runs with (3.0, Debian 12) says so; with "
+    "an older\n"
+    "one it is in no list.\n"
+    "\n"
+    "| mechanism | keys | uses | sizes | parameter | needs |\n"
+    "| --- | --- | --- | --- | --- | --- |\n";
+
+static void put_needs(struct buf *out, const struct mech *row)
+{
+    if (row->openssl != 0)
+        buf_printf(out, "OpenSSL %lu.%lu", row->openssl >> 28, row->openssl >> 20 & 0xff);
+}
 
 static void put_keys(struct buf *out, const struct mech *row)
 {
@@ -86,7 +96,9 @@ static void put_row(struct buf *out, const struct mech *row)
         buf_printf(out, " | %lu", row->max);
     else
         buf_printf(out, " | %lu to %lu", row->min, row->max);
-    buf_printf(out, " | %s%s |\n", layout->type, layout->optional ? ", or none" : "");
+    buf_printf(out, " | %s%s | ", layout->type, layout->optional ? ", or none" : "");
+    put_needs(out, row);
+    buf_puts(out, " |\n");
 }
 
 static struct buf page(void)

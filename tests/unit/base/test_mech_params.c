@@ -379,6 +379,30 @@ START_TEST(signature_contexts_have_at_most_255_bytes)
 }
 END_TEST
 
+START_TEST(a_digest_is_signed_with_its_name_and_never_sha_1)
+{
+    CK_HASH_SIGN_ADDITIONAL_CONTEXT p = {
+        .pContext = text, .ulContextLen = 255, .hash = CKM_SHA3_256};
+
+    assert_taken(CKM_HASH_ML_DSA, p);
+    assert_taken(CKM_HASH_SLH_DSA, p);
+    p.hash = CKM_SHA_1;
+    assert_refused(CKM_HASH_ML_DSA, p);
+    p.hash = CKM_MD5;
+    assert_refused(CKM_HASH_ML_DSA, p);
+    p.hash = KW_SHAKE_128;
+    assert_refused(CKM_HASH_SLH_DSA, p);
+    p.hash = CKM_SHA256;
+    p.hedgeVariant = 3;
+    assert_refused(CKM_HASH_ML_DSA, p);
+    p.hedgeVariant = CKH_DETERMINISTIC_REQUIRED;
+    assert_taken(CKM_HASH_ML_DSA, p);
+    p.ulContextLen = 256;
+    assert_refused(CKM_HASH_ML_DSA, p);
+    assert_rv(CKR_MECHANISM_PARAM_INVALID, check(CKM_HASH_ML_DSA, NULL, 0));
+}
+END_TEST
+
 START_TEST(rsa_aes_wrap_takes_an_aes_size_and_a_good_oaep_inside)
 {
     CK_RSA_PKCS_OAEP_PARAMS oaep = good_oaep();
@@ -637,6 +661,7 @@ int main(void)
         CASE(poly1305_takes_a_nonce_of_twelve_bytes),
         CASE(a_cut_mac_has_four_bytes_to_its_full_length),
         CASE(signature_contexts_have_at_most_255_bytes),
+        CASE(a_digest_is_signed_with_its_name_and_never_sha_1),
         CASE(rsa_aes_wrap_takes_an_aes_size_and_a_good_oaep_inside),
         CASE(ecdh_takes_a_point_or_none_and_a_kdf_it_knows),
         CASE(hkdf_extracts_or_expands_with_the_salt_it_names),

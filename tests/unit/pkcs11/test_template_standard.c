@@ -92,7 +92,8 @@ static const struct {
     {CKA_PARAMETER_SET,       SETPUB,                NOTE_1 | NOTE_3,                   0},
     {CKA_VALUE,               SETPUB,                NOTE_1 | NOTE_4,                   0},
     {CKA_PARAMETER_SET,       SETPRIV,               NOTE_1 | NOTE_4 | NOTE_6,          0},
-    {CKA_VALUE,               SETPRIV,               NOTE_1 | NOTE_4 | NOTE_6 | NOTE_7, 0},
+    /* NOTE_1 in the table, and below it: CKA_SEED alone will do */
+    {CKA_VALUE,               SETPRIV,               NOTE_4 | NOTE_6 | NOTE_7,          0},
     {CKA_SEED,                SETPRIV,               NOTE_4 | NOTE_6 | NOTE_7,          0},
     {CKA_VALUE,               SECRET,                NOTE_1 | NOTE_4 | NOTE_6 | NOTE_7, 0},
     {CKA_VALUE_LEN,           SECRET & ~(unsigned)KIND_DES & ~(unsigned)KIND_CHACHA20, NOTE_2 | NOTE_3, 0},
