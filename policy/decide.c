@@ -212,6 +212,7 @@ static void consider(struct decision *d, uint32_t number)
     case EVAL_TRUE:
         give_reason(d, rule->forbid ? RANK_FORBID : RANK_PERMIT, number);
         return;
+    case EVAL_UNKNOWN: /* a request of an analysis strayed here: no */
     case EVAL_ERROR:
         note_error(d, number);
     }
@@ -269,6 +270,7 @@ void policy_decide(const struct policy *policy, const struct policy_request *req
         return;
     d.policy = d.eval.policy = policy;
     d.request = d.eval.request = request;
+    d.eval.doubt = NULL;
     d.verdict = verdict;
     d.rank = RANK_DEFAULT;
     d.first_error = UINT32_MAX;

@@ -86,6 +86,15 @@ static bool is_descendant(const struct policy_entity *entity, const struct polic
     return false;
 }
 
+const struct eval_group *eval_doubted(const struct eval_doubt *doubt, const struct policy_uid *uid)
+{
+    for (size_t i = 0; i < doubt->count; i++) {
+        if (uid_equal(&doubt->groups[i].uid, uid))
+            return &doubt->groups[i];
+    }
+    return NULL;
+}
+
 bool eval_is_in(const struct policy_request *request, const struct policy_uid *uid,
                 const struct policy_uid *of)
 {
@@ -213,33 +222,54 @@ static bool like(struct eval *e, const struct node *node, struct policy_value *o
 
 /* ---- hierarchy and types ---- */
 
+/* What is not known yet stops the evaluation like an error. */
+static bool stop_unknown(struct eval *e, const struct node *where, const void *what)
+{
+    e->unknown = what;
+    return eval_wrong(e, where, "this is not known", BYTES_NONE);
+}
+
+static bool belongs(struct eval *e, const struct node *node, const struct policy_uid *uid,
+                    const struct policy_uid *of, bool *ret)
+{
+    const struct policy_entity *entity;
+
+    if (e->doubt != NULL && uid_equal(uid, &e->request->principal)) {
+        const struct eval_group *group = eval_doubted(e->doubt, of);
+
+        *ret = uid_equal(uid, of) || (group != NULL && group->state == GROUP_IN);
+        return group == NULL || group->state != GROUP_OPEN || stop_unknown(e, node, group);
+    }
+    entity = eval_entity(e->request, uid);
+    *ret = uid_equal(uid, of) || (entity != NULL && is_descendant(entity, of));
+    return true;
+}
+
 /* uid in (an entity, or a set of nothing but entities): an odd one in the set errs even when
  * another matches. */
 static bool is_in(struct eval *e, const struct node *node, const struct policy_uid *uid,
                   uint32_t right, struct policy_value *out)
 {
-    const struct policy_entity *entity = eval_entity(e->request, uid);
     struct policy_value group;
     bool found = false;
 
     if (!eval_run(e, right, &group))
         return false;
     if (group.kind == POLICY_ENTITY)
-        return eval_answer_bool(e, node,
-                                uid_equal(uid, &group.u.uid) ||
-                                    (entity != NULL && is_descendant(entity, &group.u.uid)),
-                                out);
+        return belongs(e, node, uid, &group.u.uid, &found) && eval_answer_bool(e, node, found, out);
     if (group.kind != POLICY_SET)
         return eval_wrong(e, &e->policy->nodes[right],
                           "this is neither an entity nor a set of them", BYTES_NONE);
     for (size_t i = 0; i < group.u.set.count; i++) {
         const struct policy_value *item = &group.u.set.items[i];
+        bool is_this = false;
 
         if (item->kind != POLICY_ENTITY)
             return eval_wrong(e, &e->policy->nodes[right], "this set holds more than entities",
                               BYTES_NONE);
-        found = found || uid_equal(uid, &item->u.uid) ||
-                (entity != NULL && is_descendant(entity, &item->u.uid));
+        if (!belongs(e, node, uid, &item->u.uid, &is_this))
+            return false;
+        found = found || is_this;
     }
     return eval_answer_bool(e, node, found, out);
 }
@@ -272,21 +302,24 @@ static bool is(struct eval *e, const struct node *node, struct policy_value *out
 
 /* The attribute of a record or a listed entity, NULL when it is not there. False when value can
  * have none. */
-static bool find(struct eval *e, const struct policy_value *value, struct bytes name,
-                 const struct policy_value **ret)
+static bool find(struct eval *e, const struct node *node, const struct policy_value *value,
+                 struct bytes name, const struct policy_value **ret)
 {
     const struct policy_entity *entity;
 
     *ret = NULL;
-    if (value->kind == POLICY_RECORD) {
+    if (value->kind != POLICY_RECORD && value->kind != POLICY_ENTITY)
+        return eval_wrong(e, node, "this is neither an entity nor a record: no attribute", name);
+    entity = value->kind == POLICY_ENTITY ? eval_entity(e->request, &value->u.uid) : NULL;
+    if (value->kind == POLICY_RECORD)
         *ret = value_field(value, name);
-        return true;
-    }
-    if (value->kind != POLICY_ENTITY)
-        return false;
-    entity = eval_entity(e->request, &value->u.uid);
-    if (entity != NULL)
+    else if (entity != NULL)
         *ret = value_field(&entity->attributes, name);
+    if (*ret == NULL || (*ret)->kind < POLICY_ABSENT)
+        return true;
+    if ((*ret)->kind == POLICY_UNKNOWN)
+        return stop_unknown(e, node, *ret);
+    *ret = NULL;
     return true;
 }
 
@@ -295,10 +328,8 @@ static bool get(struct eval *e, const struct node *node, struct policy_value *ou
     struct bytes name = policy_string(e->policy, node->b);
     const struct policy_value *found;
 
-    if (!eval_run(e, node->a, out))
+    if (!eval_run(e, node->a, out) || !find(e, node, out, name, &found))
         return false;
-    if (!find(e, out, name, &found))
-        return eval_wrong(e, node, "this is neither an entity nor a record: no attribute", name);
     if (found == NULL)
         return eval_wrong(e, node, "there is no attribute", name);
     *out = *found;
@@ -316,9 +347,8 @@ static bool has(struct eval *e, const struct node *node, struct policy_value *ou
         struct bytes name = policy_string(e->policy, e->policy->lists[node->a + i]);
         const struct policy_value *found;
 
-        if (!find(e, &at, name, &found))
-            return eval_wrong(e, node, "this is neither an entity nor a record: no attribute",
-                              name);
+        if (!find(e, node, &at, name, &found))
+            return false;
         if (found == NULL)
             return eval_answer_bool(e, node, false, out);
         at = *found;
@@ -462,12 +492,13 @@ bool eval_run(struct eval *e, uint32_t index, struct policy_value *out)
 enum eval_answer eval_rule(struct eval *e, const struct rule *rule)
 {
     e->wrong = NULL;
+    e->unknown = NULL;
     e->budget = (struct value_budget){.steps = VALUE_STEPS_MAX, .spent = false};
     for (uint32_t i = 0; i < rule->condition_count; i++) {
         struct policy_value value;
 
         if (!eval_run_kind(e, e->policy->lists[rule->conditions + i], POLICY_BOOL, &value))
-            return EVAL_ERROR;
+            return e->unknown != NULL ? EVAL_UNKNOWN : EVAL_ERROR;
         if (!value.u.boolean)
             return EVAL_FALSE;
     }

@@ -29,6 +29,9 @@ enum policy_kind {
     POLICY_IP,
     POLICY_DATETIME,
     POLICY_DURATION,
+    /* Only in the requests an analysis makes up: not there, and not known yet. */
+    POLICY_ABSENT,
+    POLICY_UNKNOWN,
 };
 
 struct policy_uid {
