@@ -95,4 +95,11 @@ MUST_CHECK CK_RV policy_who_can(const struct policy *policy, const struct policy
                                 uint64_t work_max, struct policy_who_list *ret);
 void policy_who_release(struct policy_who_list *list);
 
+/* ---- requests as text ---- */
+
+/* Type::"id" */
+void policy_write_uid(struct buf *out, const struct policy_uid *uid);
+/* Cedar's JSON: principal, action, resource, context, and the entities it stands on. */
+void policy_write_request(struct buf *out, const struct policy_request *request);
+
 #endif

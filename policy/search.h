@@ -71,8 +71,8 @@ void search_end(struct search *search);
 
 /* Walks with these rules on the sides. True when all was seen or settled() ended it; false beyond
  * work_max (CKR_OK is still *ret), or without memory. */
-bool search_walk(struct search *search, const uint32_t *const rules[],
-                            const size_t counts[], CK_RV *ret);
+bool search_walk(struct search *search, const uint32_t *const rules[], const size_t counts[],
+                 CK_RV *ret);
 
 /* The branch as one whole request, everything open filled in: in arena. */
 MUST_CHECK CK_RV search_example(struct search *search, struct arena *arena,

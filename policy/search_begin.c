@@ -286,19 +286,18 @@ static struct policy_uid keep_uid(struct arena *arena, const struct policy_uid *
                                keep_text(arena, uid->id, failed)};
 }
 
-/* What was left open becomes the first value there is; what may be missing is left out. */
+/* What was left open does not matter: any value will do. What may be missing is left out. */
 static struct policy_value fill(const struct search *s, const struct policy_value *value,
                                 uint32_t variable)
 {
     const struct space_variable *v = &s->space.variables[variable];
+    struct policy_value any = {.kind = v->optional ? POLICY_ABSENT : v->kind};
 
     if (value->kind != POLICY_UNKNOWN)
         return *value;
-    if (v->optional)
-        return (struct policy_value){.kind = POLICY_ABSENT};
-    if (variable == s->space.now)
-        return (struct policy_value){.kind = POLICY_LONG, .u.number = 0};
-    return v->count > 0 ? v->domain[0] : (struct policy_value){.kind = v->kind};
+    if (any.kind == POLICY_STRING)
+        any.u.string = BYTES_LIT("any");
+    return any;
 }
 
 static struct policy_value record(struct search *s, struct arena *arena,
@@ -339,24 +338,25 @@ static const struct policy_uid *groups_of(struct search *s, struct arena *arena,
     return list;
 }
 
-/* The id of an object that no rule mentions follows its name; one without a name goes by its unique
- * id. */
-static struct bytes fresh_id(struct arena *arena, const struct policy_uid *vault, struct bytes name,
-                             bool *failed)
+/* The id of what no rule mentions follows its name; an object without a name goes by its unique id.
+ */
+static void follow_name(struct search *s, struct arena *arena, struct policy_uid *uid,
+                        struct bytes name, bool *failed)
 {
+    struct policy_uid named = *uid;
     struct buf id = BUF_INIT(1U << 20);
-    struct bytes copy;
 
-    buf_put_bytes(&id, vault->id);
-    buf_puts(&id, "/");
-    if (name.len > 0)
-        buf_put_bytes(&id, name);
-    else
-        buf_puts(&id, "00000000000000000000000000000000");
+    if ((schema_type_bit(uid->type) & TYPE_OBJECTS) != 0) {
+        buf_put_bytes(&id, s->vault.id);
+        buf_puts(&id, name.len > 0 ? "/" : "/00000000000000000000000000000000");
+    }
+    buf_put_bytes(&id, name);
     *failed = *failed || !buf_ok(&id);
-    copy = keep_text(arena, buf_bytes(&id), failed);
+    named.id = keep_text(arena, buf_bytes(&id), failed);
+    /* A name that was left open may be one that is mentioned: then the made-up id stays. */
+    if (intern_find(&s->policy->uids, named) == INTERN_NONE)
+        *uid = named;
     buf_release(&id);
-    return copy;
 }
 
 static void keep_resource(struct search *s, struct arena *arena, struct policy_entity *ret,
@@ -375,7 +375,7 @@ static void keep_resource(struct search *s, struct arena *arena, struct policy_e
         record(s, arena, s->attributes, s->attribute_variable, s->attribute_count, failed);
     name = value_field(&ret->attributes, BYTES_LIT("name"));
     if (s->given == NULL && name != NULL && intern_find(&s->policy->uids, ret->uid) == INTERN_NONE)
-        ret->uid.id = is_object ? fresh_id(arena, vault, name->u.string, failed) : name->u.string;
+        follow_name(s, arena, &ret->uid, name->u.string, failed);
     if (!is_object)
         return;
     ret->ancestors = vault;

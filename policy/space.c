@@ -425,7 +425,8 @@ static CK_RV give_domain(struct space *space, struct space_variable *v,
 
     if (own == NULL)
         return fail_memory();
-    memcpy(own, domain, count * sizeof(*own));
+    if (count > 0)
+        memcpy(own, domain, count * sizeof(*own));
     v->domain = own;
     v->count = count;
     if (v->optional)

@@ -4,6 +4,7 @@
 #include "tools/cmd.h"
 #include "tools/file.h"
 #include "tools/policy_decide.h"
+#include "tools/policy_warn.h"
 #include "tools/print.h"
 
 #include <stdio.h>
@@ -26,8 +27,21 @@ static json_t *error_json(const struct policy_error *error)
                      error->message);
 }
 
+static void print_warning(const json_t *w)
+{
+    const char *by = json_string_value(json_object_get(w, "by"));
+
+    (void)fprintf(stderr, "%s:%d:%d: warning: %s%s%s\n",
+                  json_string_value(json_object_get(w, "source")),
+                  (int)json_integer_value(json_object_get(w, "line")),
+                  (int)json_integer_value(json_object_get(w, "column")),
+                  json_string_value(json_object_get(w, "message")), by != NULL ? ": " : "",
+                  by != NULL ? by : "");
+}
+
+/* warnings is taken. */
 static int report(const struct invocation *inv, const struct policy_error *errors, size_t count,
-                  size_t policies)
+                  size_t policies, json_t *warnings)
 {
     json_t *list = json_array();
     json_t *json;
@@ -38,8 +52,10 @@ static int report(const struct invocation *inv, const struct policy_error *error
             print_error(errors[i].source != NULL ? errors[i].source : "", errors[i].line,
                         errors[i].column, errors[i].message);
     }
-    json = json_pack("{s:b, s:I, s:o}", "ok", (int)(count == 0), "policies", (json_int_t)policies,
-                     "errors", list);
+    json = json_pack("{s:b, s:I, s:o, s:o}", "ok", (int)(count == 0), "policies",
+                     (json_int_t)policies, "errors", list, "warnings", warnings);
+    for (size_t i = 0; option(inv, "--json") == NULL && i < json_array_size(warnings); i++)
+        print_warning(json_array_get(warnings, i));
     if (option(inv, "--json") != NULL)
         print_json(json);
     else if (count == 0)
@@ -70,7 +86,8 @@ static int check_text(const struct invocation *inv, struct bytes text)
         free(errors);
         return tool_fail(TOOL_FAILED, inv->command->name, "out of memory");
     }
-    rc = report(inv, errors, count, policies);
+    rc = report(inv, errors, count, policies,
+                rv == CKR_OK && count == 0 ? policy_warnings(policy) : json_array());
     policy_free(policy);
     free(errors);
     return rc;

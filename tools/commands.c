@@ -57,6 +57,8 @@ const struct command commands[] = {
      "print the policy in force; --home: the home's own"},
     {"policy explain", "VAULT REQUEST.json", 2, 2, "--json", cmd_policy_explain,
      "say how a request would be answered, and why"},
+    {"policy diff", "FILE FILE", 2, 2, "--json", cmd_policy_diff,
+     "compare two policy texts, with a request for each difference"},
     {"policy roles", "", 0, 0, "--json", cmd_policy_roles, "list roles and their actions"},
     {"policy schema", "", 0, 0, "", cmd_policy_schema, "print the vocabulary as a Cedar schema"},
     {"policy decide", "", 0, 0, "--policies --entities --requests", cmd_policy_decide,
@@ -84,7 +86,7 @@ size_t command_count(void)
 static const char *const later[] = {
     "vault delete", "vault recover",      "vault purge", "vault rekey", "key update",  "key rotate",
     "key rotation", "key import-wrapped", "key adopt",   "key backup",  "key restore", "secret",
-    "cert",         "policy who-can",     "policy diff",
+    "cert",         "policy who-can",
 };
 
 const char *command_later(size_t i)

@@ -47,6 +47,52 @@ from_stdin() {
 }
 check "from standard input" from_stdin
 
+# ---- rules that do nothing ----
+cat >idle.cedar <<'CEDAR'
+@id("works") permit (principal == User::"alice", action, resource);
+@id("never")
+permit (principal, action == Action::"sign", resource) when { context.via == "a" && context.via == "b" };
+@id("no-bob") forbid (principal == User::"bob", action, resource);
+@id("beaten") permit (principal == User::"bob", action == Action::"sign", resource);
+CEDAR
+warned() { # exit 0, a warning for each of the two, none for the others
+    "$KEYWARD" policy check idle.cedar >"$WORK/out" 2>"$WORK/err" && [ "$(wc -l <"$WORK/err")" = 2 ] &&
+        grep -q '^idle.cedar:3:1: warning: no request satisfies this policy$' "$WORK/err" &&
+        grep -q '^idle.cedar:5:15: warning: this permit never counts: .*: no-bob$' "$WORK/err"
+}
+check "a policy nobody can satisfy, and one that a forbid beats, are warned of with their lines" warned
+warned_json() {
+    "$KEYWARD" policy check --json idle.cedar >"$WORK/json" && [ "$(member '[(w["line"], w["id"]) for w in j["warnings"]]')" = "[(3, 'never'), (5, 'beaten')]" ]
+}
+check "as JSON too" warned_json
+
+# ---- diff: each counterexample is put to policy decide ----
+cat >old.cedar <<'CEDAR'
+permit (principal == User::"alice", action == Action::"sign", resource) when { resource.name like "tls-*" };
+permit (principal in UnixGroup::"ops", action == Action::"list", resource);
+CEDAR
+sed 's/tls-\*/tls-a*/' old.cedar >narrow.cedar
+sed 's/"alice"/"bob"/' old.cedar >other.cedar
+printf '// nothing but a comment more\n' | cat old.cedar - >same.cedar
+says "a text with a comment more is equal" '^equal: ' env KEYWARD_HOME=/nowhere "$KEYWARD" policy diff old.cedar same.cedar
+says "a narrower pattern is stricter" '^stricter: ' "$KEYWARD" policy diff old.cedar narrow.cedar
+says "the other way round it is looser" '^looser: ' "$KEYWARD" policy diff narrow.cedar old.cedar
+says "another user is incomparable" '^incomparable: ' "$KEYWARD" policy diff old.cedar other.cedar
+fails "a text that is not sound is not compared" 'bad.cedar:2:37: there is no action' "$KEYWARD" policy diff old.cedar bad.cedar
+decides() { # policies member: how the example in $WORK/json is decided
+    python3 -c 'import json, sys
+r = json.load(open(sys.argv[1]))[sys.argv[2]]
+json.dump(r.pop("entities"), open("x.json", "w"))
+json.dump(r, open("x.jsonl", "w"))' "$WORK/json" "$2"
+    "$KEYWARD" policy decide --policies "$1" --entities x.json --requests x.jsonl | grep -oE 'allow|deny'
+}
+examples() {
+    "$KEYWARD" policy diff --json old.cedar other.cedar >"$WORK/json" &&
+        [ "$(decides old.cedar now-denied) $(decides other.cedar now-denied)" = "allow deny" ] &&
+        [ "$(decides old.cedar now-allowed) $(decides other.cedar now-allowed)" = "deny allow" ]
+}
+check "both counterexamples are answered as they say" examples
+
 # ---- apply and show ----
 "$KEYWARD" policy show web >before
 check "a bad text is refused with the same places" places apply web bad.cedar
