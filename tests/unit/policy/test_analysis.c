@@ -325,7 +325,11 @@ END_TEST
 
 /* ---- random sets against brute force ---- */
 
-#define SETS     3000
+#ifdef __SANITIZE_ADDRESS__
+#define SETS 400
+#else
+#define SETS 3000
+#endif
 #define REQUESTS 300
 
 static uint64_t state;
