@@ -230,6 +230,17 @@ CK_RV local_digest_final(struct local_digest *d, uint8_t out[static LOCAL_DIGEST
     return CKR_OK;
 }
 
+CK_RV local_digest_again(struct local_digest *d)
+{
+    LOCAL_QUIET;
+
+    d->done = true;
+    if (EVP_DigestInit_ex2(d->ctx, NULL, NULL) != 1)
+        return local_fail("start a digest again");
+    d->done = false;
+    return CKR_OK;
+}
+
 void local_digest_free(struct local_digest *d)
 {
     if (d == NULL)
@@ -326,6 +337,17 @@ CK_RV local_mac_final(struct local_mac *m, uint8_t out[static 32])
     m->done = true;
     if (EVP_MAC_final(m->ctx, out, &len, 32) != 1 || len != 32)
         return local_fail("end a MAC");
+    return CKR_OK;
+}
+
+CK_RV local_mac_again(struct local_mac *m)
+{
+    LOCAL_QUIET;
+
+    m->done = true;
+    if (EVP_MAC_init(m->ctx, NULL, 0, NULL) != 1)
+        return local_fail("start a MAC again");
+    m->done = false;
     return CKR_OK;
 }
 

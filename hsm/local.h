@@ -50,6 +50,8 @@ MUST_CHECK CK_RV local_digest_copy(const struct local_digest *d, struct local_di
 MUST_CHECK CK_RV local_digest_update(struct local_digest *d, struct bytes data);
 MUST_CHECK CK_RV local_digest_final(struct local_digest *d, uint8_t out[static LOCAL_DIGEST_MAX],
                                     size_t *ret_len);
+/* For another message, wherever it stands. */
+MUST_CHECK CK_RV local_digest_again(struct local_digest *d);
 void local_digest_free(struct local_digest *d);
 /* The same at once. */
 MUST_CHECK CK_RV local_hash_of(struct local *local, CK_MECHANISM_TYPE hash, struct bytes data,
@@ -61,6 +63,8 @@ struct local_mac;
 MUST_CHECK CK_RV local_mac_new(struct local *local, struct bytes key, struct local_mac **ret);
 MUST_CHECK CK_RV local_mac_update(struct local_mac *m, struct bytes data);
 MUST_CHECK CK_RV local_mac_final(struct local_mac *m, uint8_t out[static 32]);
+/* For another message under the same key, wherever it stands. */
+MUST_CHECK CK_RV local_mac_again(struct local_mac *m);
 void local_mac_free(struct local_mac *m);
 MUST_CHECK CK_RV local_hmac_sha256(struct local *local, struct bytes key, struct bytes data,
                                    uint8_t out[static 32]);

@@ -9,7 +9,6 @@
 #include "base/names.h"
 #include "pkcs11/call.h"
 #include "pkcs11/gate_int.h"
-#include "pkcs11/gate_params.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -170,20 +169,6 @@ static void grant_fill(struct run *run, const struct ask *ask, const struct ques
     grant->generation = run->generation;
 }
 
-static CK_RV parameters_digest(struct run *run, const CK_MECHANISM *mechanism, char hex[65])
-{
-    uint8_t out[32];
-    CK_RV rv;
-
-    hex[0] = '\0';
-    if (mechanism == NULL || mechanism->pParameter == NULL || mechanism->ulParameterLen == 0)
-        return CKR_OK;
-    rv = gate_parameters(run_local(run), mechanism, out);
-    if (rv == CKR_OK)
-        bytes_to_hex(BYTES(out, sizeof(out)), hex);
-    return rv;
-}
-
 CK_RV gate_ask(struct run *run, const struct ask *ask)
 {
     struct question q;
@@ -194,7 +179,7 @@ CK_RV gate_ask(struct run *run, const struct ask *ask)
         return rv;
     question_decide(&q);
     grant_fill(run, ask, &q, &grant);
-    rv = parameters_digest(run, ask->mechanism, grant.parameters);
+    rv = gate_parameters_text(run, ask->mechanism, grant.parameters);
     if (rv == CKR_OK && !q.verdict.allow)
         rv = ask->quiet ? CKR_FUNCTION_REJECTED : refuse(run, ask, &q, &grant);
     if (rv == CKR_OK) {
@@ -286,8 +271,7 @@ CK_RV gate_intent(struct run *run)
 CK_RV gate_digest(struct run *run, struct bytes data)
 {
     uint8_t mac[32];
-    CK_RV rv = local_hmac_sha256(run_local(run),
-                                 BYTES(run->vault.log_key, sizeof(run->vault.log_key)), data, mac);
+    CK_RV rv = gate_keyed_digest(run, data, mac);
 
     if (rv == CKR_OK)
         gate_digest_done(run, mac, data.len);

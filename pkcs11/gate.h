@@ -96,7 +96,7 @@ bool gate_is_bound(struct run *run);
  * NULL: ask. The grant is the session's, and not current until gate_reuse().
  */
 const struct grant *gate_recall(struct run *run, const struct ask *ask);
-void gate_reuse(struct run *run, const struct grant *grant);
+MUST_CHECK CK_RV gate_reuse(struct run *run, const struct ask *ask, const struct grant *grant);
 /* After gate_visible() and gate_ask() said yes in this call: remembers the current grant for
  * gate_recall(), where it lasts. */
 void gate_remember(struct run *run, const struct ask *ask);

@@ -59,6 +59,9 @@ void question_release(struct question *q);
  * mechanism do: no policy looks at anything else, such as the time. */
 bool question_lasts(const struct rules *rules);
 
+/* True when the policy is told something out of the mechanism's parameters. */
+bool question_sees_parameters(const CK_MECHANISM *mechanism);
+
 /* After a denial. */
 bool question_login_would_help(const struct question *q);
 bool question_other_mechanism_would_help(const struct question *q);
@@ -69,5 +72,13 @@ void question_reason(const struct question *q, char *out, size_t size);
 /* Principal, rules and policy hash of the answer. */
 void question_fill(const struct question *q, struct grant *grant);
 void gate_name_object(const struct object *object, struct grant *grant);
+
+/* ---- gate_memory.c: digests of a record ---- */
+
+/* SHA-256 of the parameters (gate_params.h), hex; "" when there are none. */
+MUST_CHECK CK_RV gate_parameters_text(struct run *run, const CK_MECHANISM *mechanism,
+                                      char hex[static 65]);
+/* Under the log key of the run's vault. */
+MUST_CHECK CK_RV gate_keyed_digest(struct run *run, struct bytes data, uint8_t out[static 32]);
 
 #endif

@@ -151,24 +151,12 @@ static CK_RV add_params(struct local_digest *d, enum mech_params kind, const uin
     return rv;
 }
 
-CK_RV gate_parameters(struct local *local, const CK_MECHANISM *mechanism, uint8_t out[static 32])
+CK_RV gate_parameters(struct local_digest *digest, const CK_MECHANISM *mechanism)
 {
     const struct mech *row = mech_find(mechanism->mechanism);
-    SCOPED(local_digest_free_p) struct local_digest *d = NULL;
-    uint8_t digest[LOCAL_DIGEST_MAX];
-    size_t len = 0;
-    CK_RV rv = local_digest_new(local, CKM_SHA256, &d);
 
-    if (rv != CKR_OK)
-        return rv;
     if (row != NULL && mechanism->pParameter != NULL && mechanism->ulParameterLen > 0 &&
         mechanism->ulParameterLen == mech_layout_of(row->params)->size)
-        rv = add_params(d, row->params, mechanism->pParameter);
-    else
-        rv = add(d, &mechanism->ulParameterLen, sizeof(mechanism->ulParameterLen));
-    if (rv == CKR_OK)
-        rv = local_digest_final(d, digest, &len);
-    if (rv == CKR_OK)
-        memcpy(out, digest, 32);
-    return rv;
+        return add_params(digest, row->params, mechanism->pParameter);
+    return add(digest, &mechanism->ulParameterLen, sizeof(mechanism->ulParameterLen));
 }

@@ -11,10 +11,9 @@
 #include "hsm/local.h"
 
 /*
- * SHA-256. The mechanism has passed mech_check_params(), else what it points to is not looked at:
- * a parameter of an unknown mechanism or another length counts with its length alone.
+ * Fed to a SHA-256. The mechanism has passed mech_check_params(), else what it points to is not
+ * looked at: a parameter of an unknown mechanism or another length counts with its length alone.
  */
-MUST_CHECK CK_RV gate_parameters(struct local *local, const CK_MECHANISM *mechanism,
-                                 uint8_t out[static 32]);
+MUST_CHECK CK_RV gate_parameters(struct local_digest *digest, const CK_MECHANISM *mechanism);
 
 #endif

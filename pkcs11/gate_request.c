@@ -207,6 +207,14 @@ static bool salt_of(const struct mech *row, const CK_MECHANISM *mechanism, int64
     return true;
 }
 
+bool question_sees_parameters(const CK_MECHANISM *mechanism)
+{
+    const struct mech *row = mech_find(mechanism->mechanism);
+    int64_t salt;
+
+    return row == NULL || hash_of(row, mechanism) != row->hash || salt_of(row, mechanism, &salt);
+}
+
 /* Of the fields below, those whose value changes by itself. */
 static const char *const fleeting[] = {"now", "time"};
 

@@ -193,9 +193,9 @@ static CK_RV use_again(struct run *run, const struct operation *op, const struct
 {
     CK_RV rv = check_key(run, op);
 
-    if (rv == CKR_OK)
-        gate_reuse(run, grant);
-    return rv;
+    struct ask ask = operation_ask(op);
+
+    return rv == CKR_OK ? gate_reuse(run, &ask, grant) : rv;
 }
 
 /* The gate answers for a key that may not be seen; it never answers yes. */

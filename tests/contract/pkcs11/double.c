@@ -141,10 +141,12 @@ const struct grant *gate_recall(struct run *run, const struct ask *ask)
     return NULL;
 }
 
-void gate_reuse(struct run *run, const struct grant *grant)
+CK_RV gate_reuse(struct run *run, const struct ask *ask, const struct grant *grant)
 {
+    (void)ask;
     run->gate.granted = true;
     run->gate.grant = *grant;
+    return CKR_OK;
 }
 
 void gate_remember(struct run *run, const struct ask *ask)

@@ -57,6 +57,40 @@ START_TEST(digest_in_parts_gives_the_published_answer)
 }
 END_TEST
 
+/* Left in the middle, and used to its end. */
+START_TEST(a_digest_or_mac_begun_again_forgets_what_was_before)
+{
+    struct local *local = open_local();
+    struct local_digest *d = NULL;
+    struct local_mac *m = NULL;
+    uint8_t out[LOCAL_DIGEST_MAX];
+    uint8_t first[32];
+    uint8_t mac[32];
+    size_t len = 0;
+
+    assert_ok(local_digest_new(local, CKM_SHA256, &d));
+    assert_ok(local_mac_new(local, BYTES_LIT("key"), &m));
+    assert_ok(local_hmac_sha256(local, BYTES_LIT("key"), BYTES_LIT("abc"), first));
+    for (int i = 0; i < 3; i++) {
+        assert_ok(local_digest_update(d, BYTES_LIT("x")));
+        assert_ok(local_digest_again(d));
+        assert_ok(local_digest_update(d, BYTES_LIT("abc")));
+        assert_ok(local_digest_final(d, out, &len));
+        assert_hex(out, len, digests[2].abc);
+        assert_ok(local_mac_update(m, BYTES_LIT("x")));
+        assert_ok(local_mac_again(m));
+        assert_ok(local_mac_update(m, BYTES_LIT("abc")));
+        assert_ok(local_mac_final(m, mac));
+        ck_assert_mem_eq(mac, first, sizeof(mac));
+        assert_ok(local_digest_again(d));
+        assert_ok(local_mac_again(m));
+    }
+    local_digest_free(d);
+    local_mac_free(m);
+    local_free(local);
+}
+END_TEST
+
 START_TEST(digest_refuses_a_mechanism_that_is_none)
 {
     struct local *local = open_local();
@@ -405,6 +439,7 @@ int main(void)
 {
     const struct suite_case cases[] = {
         CASE_LOOP(digest_in_parts_gives_the_published_answer, 5),
+        CASE(a_digest_or_mac_begun_again_forgets_what_was_before),
         CASE(digest_refuses_a_mechanism_that_is_none),
         CASE_LOOP(hmac_gives_the_published_answer, 4),
         CASE(hmac_refuses_an_empty_key),

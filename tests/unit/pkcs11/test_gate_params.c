@@ -43,11 +43,26 @@ static void fill(struct filled *f, const struct mech *mech, uint8_t junk)
     }
 }
 
+static CK_RV digest_of(const CK_MECHANISM *mechanism, uint8_t out[static 32])
+{
+    SCOPED(local_digest_free_p) struct local_digest *d = NULL;
+    uint8_t whole[LOCAL_DIGEST_MAX];
+    size_t len = 0;
+    CK_RV rv = local_digest_new(local, CKM_SHA256, &d);
+
+    if (rv == CKR_OK)
+        rv = gate_parameters(d, mechanism);
+    if (rv == CKR_OK)
+        rv = local_digest_final(d, whole, &len);
+    memcpy(out, whole, 32);
+    return rv;
+}
+
 static void digest(const struct filled *f, uint8_t out[32])
 {
     CK_MECHANISM m = {f->mech->type, (void *)(uintptr_t)f->params, f->layout->size};
 
-    assert_ok(gate_parameters(local, &m, out));
+    assert_ok(digest_of(&m, out));
 }
 
 static bool differ(const struct filled *a, const struct filled *b)
@@ -148,8 +163,8 @@ START_TEST(bytes_that_move_from_one_member_to_the_next_change_the_digest)
     CK_MECHANISM mb = {CKM_AES_GCM, &b, sizeof(b)};
     uint8_t one[32], other[32];
 
-    assert_ok(gate_parameters(local, &ma, one));
-    assert_ok(gate_parameters(local, &mb, other));
+    assert_ok(digest_of(&ma, one));
+    assert_ok(digest_of(&mb, other));
     ck_assert_mem_ne(one, other, 32);
 }
 END_TEST
@@ -166,7 +181,7 @@ static void digest_wrap(uint8_t *label, CK_ULONG len, CK_MECHANISM_TYPE hash, ui
 
     ck_assert_ptr_nonnull(wrap);
     *wrap = (CK_RSA_AES_KEY_WRAP_PARAMS){.ulAESKeyBits = 256, .pOAEPParams = &oaep};
-    assert_ok(gate_parameters(local, &m, out));
+    assert_ok(digest_of(&m, out));
     free(wrap);
 }
 
@@ -216,7 +231,7 @@ static void digest_kdf(const struct kdf_values *v, bool feedback, uint8_t out[32
     length.dkmLengthMethod = v->method;
     length.bLittleEndian = CK_FALSE;
     length.ulWidthInBits = 16;
-    assert_ok(gate_parameters(local, &m, out));
+    assert_ok(digest_of(&m, out));
 }
 
 START_TEST(the_parts_of_a_key_derivation_are_in_its_digest)
@@ -245,9 +260,9 @@ START_TEST(a_parameter_that_is_not_of_its_length_is_not_followed)
     CK_MECHANISM m = {CKM_AES_GCM, &gcm, sizeof(gcm) - 1};
     uint8_t out[32];
 
-    assert_ok(gate_parameters(local, &m, out));
+    assert_ok(digest_of(&m, out));
     m.mechanism = CKM_VENDOR_DEFINED;
-    assert_ok(gate_parameters(local, &m, out));
+    assert_ok(digest_of(&m, out));
 }
 END_TEST
 
