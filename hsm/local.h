@@ -145,6 +145,11 @@ MUST_CHECK CK_RV local_certificate_parse(struct local *local, struct bytes der,
                                          struct local_certificate *ret);
 void local_certificate_release(struct local_certificate *c);
 
+/* Between these two, in this thread, OpenSSL's default context is ours: around a library that knows
+ * no other (local_default.c). What begin returned is given to end. */
+void *local_default_begin(struct local *local);
+void local_default_end(void *before);
+
 #include "base/scope.h"
 SCOPE_DEFINE(struct local, local_free)
 SCOPE_DEFINE(struct local_digest, local_digest_free)

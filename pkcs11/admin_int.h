@@ -51,7 +51,8 @@ struct admin_chapter {
     size_t count;
 };
 extern const struct admin_chapter admin_home_chapter, admin_vault_chapter, admin_user_chapter,
-    admin_group_chapter, admin_key_chapter, admin_policy_chapter, admin_log_chapter;
+    admin_issuer_chapter, admin_group_chapter, admin_key_chapter, admin_policy_chapter,
+    admin_log_chapter;
 
 /* ---- one call ---- */
 

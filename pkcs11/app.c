@@ -451,7 +451,7 @@ CK_STATE app_session_state(struct app *app, const struct session *session)
     app_login_get(app, session->slot, &login);
     if (login.kind == LOGIN_SO)
         return CKS_RW_SO_FUNCTIONS;
-    if (login.kind == LOGIN_USER)
+    if (login.kind != LOGIN_NONE)
         return rw ? CKS_RW_USER_FUNCTIONS : CKS_RO_USER_FUNCTIONS;
     return rw ? CKS_RW_PUBLIC_SESSION : CKS_RO_PUBLIC_SESSION;
 }

@@ -63,8 +63,9 @@ struct login {
     CK_SLOT_ID slot;
     enum login_kind kind;
     char name[PRINCIPAL_MAX + 1];        /* "so" for LOGIN_SO; issuer#subject for LOGIN_TOKEN */
-    uint8_t identity[USER_IDENTITY_LEN]; /* the user's when its PIN was tried: a login is of that
-                                            user and not of the next one with its name */
+    uint8_t identity[USER_IDENTITY_LEN]; /* the user's when its PIN was tried, or the issuer's: a
+                                            login is of that one and not of the next of its name */
+    int64_t expires;                     /* of a token, seconds since 1970; 0: never */
     uint64_t checked; /* the store's generation at which the user was last seen to exist */
 };
 

@@ -3,7 +3,8 @@
  * PINs.
  *
  * A PIN is looked at where it lies in the caller's memory and is never copied here. Forms of
- * C_Login's PIN (docs/IDENTITY.md): "secret" is the default user's, "name:secret" another user's.
+ * C_Login's PIN (docs/IDENTITY.md): "secret" is the default user's, "name:secret" another user's,
+ * "jwt:token" is a token (login_token.c).
  */
 #include "pkcs11/call.h"
 #include "pkcs11/handles.h"
@@ -59,9 +60,6 @@ static CK_RV credential_parse(struct run *run, CK_USER_TYPE type, struct bytes p
         credential_set(ret, "so", pin);
         return CKR_OK;
     }
-    if (pin.len >= 4 && memcmp(pin.data, "jwt:", 4) == 0)
-        return fail(CKR_PIN_INCORRECT,
-                    "login with a token (jwt:) is not in this version yet: use a PIN");
     if (colon != NULL) {
         size_t n = (size_t)(colon - pin.data);
 
@@ -168,19 +166,28 @@ static CK_RV find_same_user(struct run *run, struct bytes user, struct bytes pin
     return rv;
 }
 
+static CK_RV prove_same_pin(struct run *run, struct bytes user, struct bytes pin)
+{
+    struct credential credential = {.secret = BYTES_NONE};
+    CK_RV rv = find_same_user(run, user, pin, &credential);
+
+    return rv == CKR_OK ? verify_pin(run, &credential, ACTION_LOGIN) : rv;
+}
+
 /* CKU_CONTEXT_SPECIFIC: for the operation that waits, and for nothing else. */
 static CK_RV login_to_operation(struct run *run, struct bytes user, struct bytes pin)
 {
-    struct credential credential = {.secret = BYTES_NONE};
     struct ask ask = {.action = ACTION_LOGIN};
+    struct login login = {.kind = LOGIN_NONE};
     CK_RV rv = operation_ensure_waiting(run->session);
 
     if (rv == CKR_OK && pin.data == NULL)
         rv = fail_argument("pPin");
     if (rv == CKR_OK)
-        rv = find_same_user(run, user, pin, &credential);
+        rv = gate_login(run, &login);
     if (rv == CKR_OK)
-        rv = verify_pin(run, &credential, ACTION_LOGIN);
+        rv = login.kind == LOGIN_TOKEN ? login_same_token(run, &login, pin)
+                                       : prove_same_pin(run, user, pin);
     if (rv == CKR_OK)
         rv = gate_ask(run, &ask);
     if (rv == CKR_OK)
@@ -190,10 +197,20 @@ static CK_RV login_to_operation(struct run *run, struct bytes user, struct bytes
     return rv;
 }
 
+static CK_RV prove_pin(struct run *run, CK_USER_TYPE type, struct bytes user, struct bytes pin,
+                       struct login *ret)
+{
+    struct credential credential = {.secret = BYTES_NONE};
+    CK_RV rv = find_credential(run, type, user, pin, &credential);
+
+    if (rv == CKR_OK)
+        rv = login_of(run, type == CKU_SO ? LOGIN_SO : LOGIN_USER, credential.name, ret);
+    return rv == CKR_OK ? verify_pin(run, &credential, ACTION_LOGIN) : rv;
+}
+
 static CK_RV login_to_session(struct run *run, CK_USER_TYPE type, struct bytes user,
                               struct bytes pin)
 {
-    struct credential credential = {.secret = BYTES_NONE};
     struct ask ask = {.action = ACTION_LOGIN};
     struct login login;
     CK_RV rv = check_login_state(run, type);
@@ -202,11 +219,8 @@ static CK_RV login_to_session(struct run *run, CK_USER_TYPE type, struct bytes u
         rv = fail_argument(
             "pPin"); /* no CKF_PROTECTED_AUTHENTICATION_PATH: there is no other way in */
     if (rv == CKR_OK)
-        rv = find_credential(run, type, user, pin, &credential);
-    if (rv == CKR_OK)
-        rv = login_of(run, type == CKU_SO ? LOGIN_SO : LOGIN_USER, credential.name, &login);
-    if (rv == CKR_OK)
-        rv = verify_pin(run, &credential, ACTION_LOGIN);
+        rv = type == CKU_USER && login_is_token(pin) ? login_token(run, user, pin, &login)
+                                                     : prove_pin(run, type, user, pin, &login);
     if (rv != CKR_OK)
         return rv;
     rv = app_login_begin(run->app, run->session, &login);
@@ -370,6 +384,8 @@ static CK_RV pin_owner(struct run *run, struct bytes old_pin, struct credential 
     struct login login;
     CK_RV rv = gate_login(run, &login);
 
+    if (rv == CKR_OK && login.kind == LOGIN_TOKEN)
+        rv = fail(CKR_FUNCTION_REJECTED, "who logged in with a token has no PIN here to change");
     if (rv != CKR_OK)
         return rv;
     rv = credential_parse(run, login.kind == LOGIN_SO ? CKU_SO : CKU_USER, old_pin, ret);

@@ -333,6 +333,7 @@ CK_RV gate_note(struct run *run, enum action action, const char *user, CK_RV rv)
     event_start(run, &event);
     event.action = schema_action_name(action);
     event.principal = principal;
+    event.digest = text_or_null(run->gate.digest);
     event.rv = rv;
     event.reason = rv != CKR_OK ? text_or_null(reason) : NULL;
     return append(run, &event, NULL);

@@ -6,6 +6,7 @@
  */
 #include "pkcs11/gate_int.h"
 #include "pkcs11/handles.h"
+#include "vault/issuer.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -140,34 +141,70 @@ bool gate_is_bound(struct run *run)
     return login.kind == LOGIN_BOUND;
 }
 
+/* ---- does the login still hold? ---- */
+
+/* The login goes with who it is of, and what was private to it. */
+static void end_login(struct run *run, struct login *login)
+{
+    app_login_end(run->app, login);
+    handles_logged_out(run->app, run->vault.slot);
+    *login = (struct login){.kind = LOGIN_NONE};
+}
+
+/* The user's or the issuer's identity as the store has it now; false: there is none. */
+static CK_RV identity_now(struct run *run, const struct login *login,
+                          uint8_t ret[static USER_IDENTITY_LEN], bool *ret_found)
+{
+    struct user_info user;
+    struct issuer issuer;
+    char name[ISSUER_NAME_MAX + 1];
+    CK_RV rv;
+
+    if (login->kind == LOGIN_TOKEN) {
+        (void)snprintf(name, sizeof(name), "%.*s", (int)strcspn(login->name, "#"), login->name);
+        rv = issuer_get(run_store(run), &run->vault, name, &issuer, NULL);
+        if (rv == CKR_OK)
+            memcpy(ret, issuer.identity, USER_IDENTITY_LEN);
+    } else {
+        rv = user_get(run_store(run), &run->vault, login->name, &user);
+        if (rv == CKR_OK)
+            memcpy(ret, user.identity, USER_IDENTITY_LEN);
+    }
+    *ret_found = rv == CKR_OK;
+    return rv == CKR_USER_PIN_NOT_INITIALIZED || rv == CKR_PIN_INCORRECT ? CKR_OK : rv;
+}
+
+static bool has_expired(const struct run *run, const struct login *login)
+{
+    return login->expires != 0 &&
+           clock_realtime(engine_clock(run->app->engine)) / 1000000000 >= login->expires;
+}
+
 CK_RV gate_login(struct run *run, struct login *ret)
 {
-    struct store *store = engine_store(run->app->engine);
-    struct user_info user;
+    uint8_t identity[USER_IDENTITY_LEN];
     uint64_t generation = 0;
+    bool found = false;
     CK_RV rv;
 
     *ret = (struct login){.kind = LOGIN_NONE};
     if (!run->has_vault)
         return CKR_OK;
     app_login_get(run->app, run->vault.slot, ret);
+    if (ret->kind != LOGIN_NONE && has_expired(run, ret))
+        end_login(run, ret);
     if (ret->kind == LOGIN_NONE)
         return CKR_OK;
     rv = run_generation(run, &generation);
     if (rv != CKR_OK || ret->checked >= generation)
         return rv;
-    rv = user_get(store, &run->vault, ret->name, &user);
-    if (rv == CKR_USER_PIN_NOT_INITIALIZED ||
-        (rv == CKR_OK && memcmp(user.identity, ret->identity, USER_IDENTITY_LEN) != 0)) {
-        /* Removed since, and perhaps added again: the login goes with the user, and what was
-         * private to it. */
-        app_login_end(run->app, ret);
-        handles_logged_out(run->app, run->vault.slot);
-        *ret = (struct login){.kind = LOGIN_NONE};
-        return CKR_OK;
-    }
+    rv = identity_now(run, ret, identity, &found);
     if (rv != CKR_OK)
         return rv;
+    if (!found || memcmp(identity, ret->identity, USER_IDENTITY_LEN) != 0) {
+        end_login(run, ret); /* removed since, and perhaps added again */
+        return CKR_OK;
+    }
     ret->checked = generation;
     app_login_checked(run->app, ret);
     return CKR_OK;

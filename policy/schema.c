@@ -88,6 +88,7 @@ static const struct action_row actions[ACTION_COUNT] = {
     [ACTION_REMOVE_USER] = ROW("removeUser", VAULT, CONTROL, ADMIN),
     [ACTION_BIND_USER] = ROW("bindUser", VAULT, CONTROL, ADMIN),
     [ACTION_EDIT_GROUP] = ROW("editGroup", VAULT, CONTROL, ADMIN),
+    [ACTION_EDIT_ISSUER] = ROW("editIssuer", VAULT, CONTROL, ADMIN),
     [ACTION_APPLY_POLICY] = ROW("applyPolicy", VAULT, CONTROL, ADMIN),
     [ACTION_READ_POLICY] = ROW("readPolicy", VAULT, CONTROL, ADMIN, AUDITOR),
     [ACTION_READ_LOG] = ROW("readLog", VAULT, CONTROL, ADMIN, AUDITOR),

@@ -52,8 +52,9 @@ enum action {
     ACTION_SET_PIN, /* another's, or the first one */
     ACTION_UNLOCK_USER,
     ACTION_REMOVE_USER,
-    ACTION_BIND_USER,  /* who acts as which user */
-    ACTION_EDIT_GROUP, /* groups, and who is in them */
+    ACTION_BIND_USER,   /* who acts as which user */
+    ACTION_EDIT_GROUP,  /* groups, and who is in them */
+    ACTION_EDIT_ISSUER, /* whose tokens are believed */
     ACTION_APPLY_POLICY,
     ACTION_READ_POLICY, /* show and explain */
     ACTION_READ_LOG,

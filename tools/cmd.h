@@ -28,6 +28,10 @@ int cmd_group_remove(const struct invocation *inv);
 int cmd_group_list(const struct invocation *inv);
 int cmd_group_join(const struct invocation *inv);
 int cmd_group_leave(const struct invocation *inv);
+/* cmd_issuer.c */
+int cmd_issuer_add(const struct invocation *inv);
+int cmd_issuer_list(const struct invocation *inv);
+int cmd_issuer_remove(const struct invocation *inv);
 /* cmd_key.c */
 int cmd_key_create(const struct invocation *inv);
 int cmd_key_import(const struct invocation *inv);

@@ -21,6 +21,7 @@ enum record_kind {
     RECORD_USER,
     RECORD_OBJECT,
     RECORD_LINK, /* of the directory */
+    RECORD_ISSUER,
     RECORD_KINDS_END
 };
 

@@ -10,4 +10,7 @@ MUST_CHECK CK_RV object_delete_all(struct store *store, struct keys *keys);
 /* Every user goes, but the one of that name. */
 MUST_CHECK CK_RV user_remove_all(struct store *store, struct keys *keys, const char *but);
 
+/* Every issuer goes. */
+MUST_CHECK CK_RV issuer_remove_all(struct store *store, struct keys *keys);
+
 #endif

@@ -81,9 +81,9 @@ MUST_CHECK CK_RV vault_update(struct store *store, const struct vault_info *info
 
 /*
  * The vault as new, in one transaction: every object deleted (state OBJECT_DELETED, recoverable as
- * after any deletion), every user but "so" removed and the directory (directory.h) emptied, no
- * default user, policy emptied, renamed to new_name. CKR_ACTION_PROHIBITED when another vault has
- * that name.
+ * after any deletion), every user but "so" removed and the directory and the issuers (directory.h,
+ * issuer.h) gone, no default user, policy emptied, renamed to new_name. CKR_ACTION_PROHIBITED when
+ * another vault has that name.
  */
 MUST_CHECK CK_RV vault_reset(struct store *store, const struct vault_info *vault,
                              const char *new_name);

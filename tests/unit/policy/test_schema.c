@@ -16,7 +16,7 @@
 #define MANAGE "list get create import update rotate delete recover backup restore"
 #define CONTROL                                                                                    \
     "createVault listVault updateVault deleteVault initToken addUser listUser setPin unlockUser "  \
-    "removeUser bindUser editGroup applyPolicy readPolicy readLog verifyLog readStatus"
+    "removeUser bindUser editGroup editIssuer applyPolicy readPolicy readLog verifyLog readStatus"
 #define SELF "login changePin"
 
 static const struct {

@@ -6,7 +6,7 @@ import sys
 import tree
 from tap import Tap
 
-LIBRARIES = ["p11-kit-1", "libcrypto", "sqlite3", "libtasn1", "jansson", "inih", "check"]
+LIBRARIES = ["p11-kit-1", "libcrypto", "sqlite3", "libtasn1", "jansson", "jose", "inih", "check"]
 FLAGS = ["-std=c17", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-Werror", "-fsyntax-only", "-x", "c", "-"]
 
 

@@ -17,7 +17,7 @@ LIBRARIES = [
     (r"libtasn1\.h", r"vault/.*", "records at rest are vault/'s business"),
     (r"jansson\.h", r"(pkcs11|tools)/.*", "JSON is read in pkcs11/ and tools/ only"),
     (r"ini\.h", r"base/config\.c", "settings files are read by base/config.c"),
-    (r"jose/.*", r"wire/.*", "tokens are checked in wire/ only"),
+    (r"jose/.*", r"pkcs11/token\.c", "tokens are checked in pkcs11/token.c only"),
 ]
 
 # C17, POSIX and Linux: what comes with the C library and the kernel.
