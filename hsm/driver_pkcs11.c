@@ -18,9 +18,8 @@
 static CK_RV driver_open(const struct hsm_config *config, struct local *local, void **ret)
 {
     struct pool *p = NULL;
-    CK_RV rv = pool_new(config, &p);
+    CK_RV rv = pool_new(config, local, &p);
 
-    (void)local;
     if (rv == CKR_OK)
         rv = pool_start(p);
     if (rv != CKR_OK) {

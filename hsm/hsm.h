@@ -55,6 +55,7 @@ struct hsm_config {
      */
     const char *softhsm_conf;
     const char *softhsm_tokens;
+    bool in_process; /* the library is loaded here, not in a worker; then no call has a deadline */
     unsigned deadline_ms; /* per call; the worker is killed and restarted past it. 0: 10,000 */
     unsigned lanes;       /* most sessions open at once. 0: 8 */
 };

@@ -3,11 +3,13 @@
 
 #include <errno.h>
 #include <sched.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
+#define SECOND_NS     INT64_C(1000000000)
 #define LANES_DEFAULT 8
 /* For an answer that takes longer nobody's CPU is spent on looking. */
 #define LOOK_MOST_NS 2000000
@@ -39,7 +41,7 @@ static size_t count_cpus(void)
     return sched_getaffinity(0, sizeof(set), &set) == 0 ? (size_t)CPU_COUNT(&set) : 1;
 }
 
-CK_RV pool_new(const struct hsm_config *config, struct pool **ret)
+CK_RV pool_new(const struct hsm_config *config, struct local *local, struct pool **ret)
 {
     struct pool *p = calloc(1, sizeof(*p));
     CK_RV rv;
@@ -58,10 +60,12 @@ CK_RV pool_new(const struct hsm_config *config, struct pool **ret)
         return rv;
     }
     p->owner = getpid();
+    p->local = local;
     p->cpus = count_cpus();
     p->limit = config->lanes > 0 ? config->lanes : LANES_DEFAULT;
     if (p->limit > POOL_LANES_MAX)
         p->limit = POOL_LANES_MAX;
+    p->way = config->in_process ? &pool_way_inside : &pool_way_worker;
     p->worker = SPAWNED_NONE;
     for (size_t i = 0; i < POOL_LANES_MAX; i++) {
         p->lanes[i].channel = CHANNEL_NONE;
@@ -71,18 +75,93 @@ CK_RV pool_new(const struct hsm_config *config, struct pool **ret)
     return CKR_OK;
 }
 
+/* ---- up and down; all with the mutex held ---- */
+
+/* Refuses in between attempts, with what is known about the last one. */
+static CK_RV check_pace(struct pool *p, int64_t now)
+{
+    if (p->pin_refused)
+        return fail(CKR_DEVICE_ERROR, "%s", p->why_down);
+    if (now < p->pause_until)
+        return fail(CKR_DEVICE_ERROR, "%.400s (the next start of its worker is tried in %d ms)",
+                    p->why_down, (int)((p->pause_until - now) / 1000000 + 1));
+    if (p->starts[0] != 0 && now - p->starts[0] < SECOND_NS)
+        return fail(CKR_DEVICE_ERROR, "%.400s (its worker is lost again and again)", p->why_down);
+    return CKR_OK;
+}
+
+static void note_start(struct pool *p, int64_t now)
+{
+    memmove(p->starts, p->starts + 1, sizeof(p->starts) - sizeof(*p->starts));
+    p->starts[POOL_STARTS_KEPT - 1] = now;
+}
+
+static CK_RV start_failed(struct pool *p, CK_RV rv, enum wire_trouble trouble)
+{
+    (void)snprintf(p->why_down, sizeof(p->why_down), "%s", fail_reason());
+    p->pause_until = channel_now() + SECOND_NS;
+    p->pin_refused = trouble == WIRE_TROUBLE_PIN;
+    return rv;
+}
+
+static CK_RV ensure_up(struct pool *p)
+{
+    enum wire_trouble trouble = WIRE_TROUBLE_NONE;
+    int64_t now = channel_now();
+    CK_RV rv;
+
+    if (p->up)
+        return CKR_OK;
+    rv = check_pace(p, now);
+    if (rv != CKR_OK)
+        return rv;
+    note_start(p, now);
+    rv = p->way->start(p, &trouble);
+    if (rv != CKR_OK)
+        return start_failed(p, rv, trouble);
+    p->up = true;
+    p->generation++;
+    p->relogins_before += p->relogins;
+    p->relogins = 0;
+    return CKR_OK;
+}
+
+static void close_lane(struct pool *p, struct pool_lane *lane, bool ours)
+{
+    if (lane->open)
+        p->way->close_lane(lane, ours);
+    lane->open = false;
+}
+
+static void close_idle(struct pool *p)
+{
+    for (size_t i = 0; i < p->limit; i++) {
+        struct pool_lane *lane = &p->lanes[i];
+
+        if (!lane->leased)
+            close_lane(p, lane, true);
+    }
+}
+
+void pool_lose(struct pool *p, const char *why)
+{
+    (void)snprintf(p->why_down, sizeof(p->why_down), "%s", why);
+    p->way->stop(p);
+    p->up = false;
+    close_idle(p);
+}
+
+/* ---- its end ---- */
+
 static void release(struct pool *p)
 {
     bool ours = p->owner == getpid();
 
     for (size_t i = 0; i < POOL_LANES_MAX; i++) {
-        if (ours)
-            channel_close(&p->lanes[i].channel);
-        else
-            channel_forget(&p->lanes[i].channel);
+        close_lane(p, &p->lanes[i], ours);
         buf_release_secure(&p->lanes[i].message);
     }
-    spawn_let_go(&p->worker);
+    p->way->end(p, ours);
     pool_config_release(&p->config);
     free(p->about);
     free(p);
@@ -119,7 +198,7 @@ CK_RV pool_start(struct pool *p)
     if (rv != CKR_OK)
         return rv;
     (void)pthread_mutex_lock(&p->mutex);
-    rv = pool_ensure_up(p);
+    rv = ensure_up(p);
     if (rv != CKR_OK && p->pin_refused)
         rv = fail(CKR_PIN_INCORRECT, "%s", p->why_down);
     (void)pthread_mutex_unlock(&p->mutex);
@@ -128,28 +207,13 @@ CK_RV pool_start(struct pool *p)
 
 /* ---- lanes ---- */
 
-/* Its other end goes to the worker over the control socket. */
 static CK_RV open_lane(struct pool *p, struct pool_lane *lane)
 {
-    struct wire_request q = {.op = WIRE_LANE};
-    struct buf frame = BUF_INIT(256);
-    enum channel_result sent = CHANNEL_CLOSED;
-    struct control_passed pass = CONTROL_PASSES_NONE;
+    CK_RV rv = p->way->open_lane(p, lane);
 
-    if (!channel_make(&lane->channel, pass.fds))
-        return fail_errno("make a lane to", p->config.worker);
-    if (wire_put_request(&frame, &q))
-        sent = control_send(p->worker.control, buf_bytes(&frame), pass,
-                            channel_deadline(p->config.deadline_ms));
-    buf_release(&frame);
-    control_close_passed(&pass);
-    if (sent != CHANNEL_OK) {
-        channel_close(&lane->channel);
-        pool_lose(p, "the HSM's worker is gone");
-        return fail(CKR_DEVICE_ERROR, "the HSM's worker is gone");
-    }
+    lane->open = rv == CKR_OK;
     lane->generation = p->generation;
-    return CKR_OK;
+    return rv;
 }
 
 /* An open lane that is free, else room for one, else NULL. */
@@ -162,7 +226,7 @@ static struct pool_lane *pick(struct pool *p)
 
         if (lane->leased)
             continue;
-        if (lane->channel.fd >= 0)
+        if (lane->open)
             return lane;
         if (room == NULL)
             room = lane;
@@ -183,13 +247,13 @@ static CK_RV take_lane(struct pool *p, int64_t deadline, struct pool_lane **ret)
 
     for (;;) {
         struct pool_lane *lane;
-        CK_RV rv = pool_ensure_up(p);
+        CK_RV rv = ensure_up(p);
 
         if (rv != CKR_OK)
             return rv;
         lane = pick(p);
         if (lane != NULL) {
-            rv = lane->channel.fd >= 0 ? CKR_OK : open_lane(p, lane);
+            rv = lane->open ? CKR_OK : open_lane(p, lane);
             if (rv != CKR_OK && !p->up && !lost_once) {
                 lost_once = true;
                 continue;
@@ -230,19 +294,14 @@ void pool_return(struct pool *p, struct pool_lane *lane)
     lane->leased = false;
     p->leased--;
     if (!p->up || lane->generation != p->generation)
-        channel_close(&lane->channel);
+        close_lane(p, lane, true);
     (void)pthread_cond_signal(&p->changed);
     (void)pthread_mutex_unlock(&p->mutex);
 }
 
 /* ---- requests ---- */
 
-uint64_t pool_patience_ms(const struct pool *p, enum wire_op op)
-{
-    return p->config.deadline_ms * (op == WIRE_GENERATE ? GENERATE_FACTOR : 1);
-}
-
-static CK_RV lose_lane(struct pool *p, struct pool_lane *lane, const char *why)
+CK_RV pool_lose_lane(struct pool *p, const struct pool_lane *lane, const char *why)
 {
     (void)pthread_mutex_lock(&p->mutex);
     if (p->up && lane->generation == p->generation)
@@ -251,107 +310,36 @@ static CK_RV lose_lane(struct pool *p, struct pool_lane *lane, const char *why)
     return fail(CKR_DEVICE_ERROR, "%s", why);
 }
 
-static const char *why_lost(enum channel_result result)
-{
-    return result == CHANNEL_TIMEOUT
-               ? "the HSM did not answer within the deadline: its worker was ended"
-               : "the HSM's library crashed, or its worker was ended";
-}
-
-/* Requests that take about the same time; two kinds may share a place. */
-static struct channel_wait *wait_of(struct pool_lane *lane, const struct wire_request *q)
-{
-    size_t kind = q->op + 3 * q->use + 5 * q->spec.key.type + 7 * q->mechanism.mechanism;
-    struct channel_wait *wait = &lane->waits[kind % POOL_WAITS];
-
-    wait->most = lane->may_look ? LOOK_MOST_NS : 0;
-    return wait;
-}
-
-static enum channel_result transact(struct pool *p, struct pool_lane *lane,
-                                    const struct wire_request *q, struct wire_answer *ret)
-{
-    int64_t deadline = channel_deadline(pool_patience_ms(p, q->op));
-    struct bytes frame;
-    enum channel_result result = channel_send(&lane->channel, &lane->message, deadline);
-
-    bytes_wipe(lane->message.data, lane->message.len);
-    if (result == CHANNEL_OK)
-        result =
-            channel_receive(&lane->channel, &lane->message, deadline, wait_of(lane, q), &frame);
-    if (result == CHANNEL_OK && (!wire_get_answer(frame, ret) || ret->serial != q->serial))
-        result = CHANNEL_CLOSED;
-    return result;
-}
-
-static void note_answer(struct pool *p, const struct pool_lane *lane, const struct wire_answer *a)
+static void note(struct pool *p, const struct pool_lane *lane, uint64_t relogins,
+                 enum wire_trouble trouble)
 {
     (void)pthread_mutex_lock(&p->mutex);
-    if (lane->generation == p->generation && a->relogins > p->relogins)
-        p->relogins = a->relogins;
-    if (a->trouble == WIRE_TROUBLE_PIN)
+    if (lane->generation == p->generation && relogins > p->relogins)
+        p->relogins = relogins;
+    if (trouble == WIRE_TROUBLE_PIN)
         p->pin_refused = true;
     (void)pthread_mutex_unlock(&p->mutex);
 }
 
-/* What an answer says about the device itself, beyond its return code. */
-static CK_RV mind(struct pool *p, struct pool_lane *lane, const struct wire_answer *a,
-                  bool *ret_lost)
+CK_RV pool_mind(struct pool *p, const struct pool_lane *lane, CK_RV rv, uint64_t relogins,
+                enum wire_trouble trouble, bool *ret_lost)
 {
-    CK_RV rv = pool_heard(a);
-
-    if (a->trouble != WIRE_TROUBLE_NONE || a->relogins != 0)
-        note_answer(p, lane, a);
-    if (a->trouble == WIRE_TROUBLE_NONE)
+    if (trouble != WIRE_TROUBLE_NONE || relogins != 0)
+        note(p, lane, relogins, trouble);
+    if (trouble == WIRE_TROUBLE_NONE)
         return rv;
-    *ret_lost = a->trouble == WIRE_TROUBLE_LOST;
-    return lose_lane(p, lane, fail_reason());
-}
-
-static CK_RV one_exchange(struct pool *p, struct pool_lane *lane, struct wire_request *q,
-                          struct buf *out, uint64_t *ret_more, bool *ret_lost)
-{
-    static const uint8_t length_word[CHANNEL_LENGTH] = {0};
-    struct wire_answer a = {0};
-    enum channel_result result;
-    CK_RV rv;
-
-    q->serial = ++lane->serial;
-    buf_clear(&lane->message);
-    buf_put(&lane->message, length_word, sizeof(length_word));
-    if (!wire_put_request(&lane->message, q))
-        return fail(CKR_DATA_LEN_RANGE, "more data or parameters than the HSM takes at once");
-    result = transact(p, lane, q, &a);
-    if (result != CHANNEL_OK) {
-        *ret_lost = true;
-        rv = lose_lane(p, lane, why_lost(result));
-    } else {
-        rv = mind(p, lane, &a, ret_lost);
-    }
-    *ret_more = a.more;
-    if (rv == CKR_OK && out != NULL)
-        buf_put_bytes(out, a.out);
-    bytes_wipe(lane->message.data, lane->message.len);
-    if (rv == CKR_OK && out != NULL && !buf_ok(out))
-        rv = fail(CKR_HOST_MEMORY, "no room for the HSM's answer");
-    return rv;
+    *ret_lost = trouble == WIRE_TROUBLE_LOST;
+    return pool_lose_lane(p, lane, fail_reason());
 }
 
 CK_RV pool_exchange(struct pool *p, struct pool_lane *lane, struct wire_request *q, struct buf *out,
                     bool *ret_lost)
 {
-    struct wire_request rest = {.op = WIRE_MORE};
-    uint64_t more = 0;
     /* Not only at lease: a forked child inherits operations that hold a lane of its parent. */
     CK_RV rv = check_owner(p);
 
     *ret_lost = false;
-    if (rv != CKR_OK)
-        return rv;
-    rv = one_exchange(p, lane, q, out, &more, ret_lost);
-    while (rv == CKR_OK && more > 0)
-        rv = one_exchange(p, lane, &rest, out, &more, ret_lost);
-    return rv;
+    return rv == CKR_OK ? p->way->exchange(p, lane, q, out, ret_lost) : rv;
 }
 
 CK_RV pool_call(struct pool *p, struct wire_request *q, bool repeat, struct buf *out,
@@ -388,7 +376,7 @@ void pool_status(struct pool *p, struct hsm_status *ret)
     ret->restarts = p->generation > 0 ? p->generation - 1 : 0;
     ret->relogins = (unsigned)(p->relogins_before + p->relogins);
     for (size_t i = 0; i < p->limit; i++)
-        ret->lanes_open += p->lanes[i].channel.fd >= 0;
+        ret->lanes_open += p->lanes[i].open;
     (void)pthread_mutex_unlock(&p->mutex);
 }
 

@@ -13,7 +13,8 @@
 struct pool;
 struct pool_lane;
 
-MUST_CHECK CK_RV pool_new(const struct hsm_config *config, struct pool **ret);
+/* local is borrowed. */
+MUST_CHECK CK_RV pool_new(const struct hsm_config *config, struct local *local, struct pool **ret);
 /* Ends the worker. NULL is fine. */
 void pool_free(struct pool *pool);
 /* In a forked child: closes our copies of the sockets and frees; takes no lock, for its holder may

@@ -1,4 +1,4 @@
-/* Starting a worker, and losing it: see pool.h. */
+/* The way to a worker: starting it, its lanes, requests and answers. See pool_int.h. */
 #include "hsm/pool_int.h"
 
 #include "base/heap.h"
@@ -7,9 +7,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SECOND_NS         INT64_C(1000000000)
 #define DEADLINE_DEFAULT  10000
 #define CONTROL_FRAME_MAX (64u << 10)
+/* Making an RSA key is a search: it takes as long as it takes. */
+#define GENERATE_FACTOR 6
+/* For an answer that takes longer nobody's CPU is spent on looking. */
+#define LOOK_MOST_NS 2000000
 
 static bool copy_text(char **to, const char *from)
 {
@@ -89,80 +92,158 @@ static CK_RV tell(const struct pool_config *c, struct spawned *worker, enum wire
     return rv;
 }
 
-/* Refuses in between attempts, with what is known about the last one. */
-static CK_RV check_pace(struct pool *p, int64_t now)
+static CK_RV start(struct pool *p, enum wire_trouble *ret)
 {
-    if (p->pin_refused)
-        return fail(CKR_DEVICE_ERROR, "%s", p->why_down);
-    if (now < p->pause_until)
-        return fail(CKR_DEVICE_ERROR, "%.400s (the next start of its worker is tried in %d ms)",
-                    p->why_down, (int)((p->pause_until - now) / 1000000 + 1));
-    if (p->starts[0] != 0 && now - p->starts[0] < SECOND_NS)
-        return fail(CKR_DEVICE_ERROR, "%.400s (its worker is lost again and again)", p->why_down);
-    return CKR_OK;
-}
+    struct spawned worker = SPAWNED_NONE;
+    CK_RV rv = spawn_worker(p->config.worker, p->config.texts[WIRE_SOFTHSM_CONF],
+                            channel_deadline(p->config.deadline_ms), &worker);
 
-static void note_start(struct pool *p, int64_t now)
-{
-    memmove(p->starts, p->starts + 1, sizeof(p->starts) - sizeof(*p->starts));
-    p->starts[POOL_STARTS_KEPT - 1] = now;
-}
-
-static CK_RV start_failed(struct pool *p, CK_RV rv, enum wire_trouble trouble)
-{
-    (void)snprintf(p->why_down, sizeof(p->why_down), "%s", fail_reason());
-    p->pause_until = channel_now() + SECOND_NS;
-    p->pin_refused = trouble == WIRE_TROUBLE_PIN;
+    if (rv == CKR_OK)
+        rv = tell(&p->config, &worker, WIRE_OPEN, p->about, ret);
+    if (rv == CKR_OK)
+        p->worker = worker;
+    else
+        spawn_kill(&worker);
     return rv;
 }
 
-CK_RV pool_ensure_up(struct pool *p)
+/* Lanes on lease find out by themselves: the worker's ends of them close. */
+static void stop(struct pool *p)
 {
-    struct spawned worker = SPAWNED_NONE;
-    enum wire_trouble trouble = WIRE_TROUBLE_NONE;
-    int64_t now = channel_now();
-    CK_RV rv;
+    spawn_kill(&p->worker);
+}
 
-    if (p->up)
-        return CKR_OK;
-    rv = check_pace(p, now);
-    if (rv != CKR_OK)
-        return rv;
-    note_start(p, now);
-    rv = spawn_worker(p->config.worker, p->config.texts[WIRE_SOFTHSM_CONF],
-                      channel_deadline(p->config.deadline_ms), &worker);
-    if (rv == CKR_OK)
-        rv = tell(&p->config, &worker, WIRE_OPEN, p->about, &trouble);
-    if (rv != CKR_OK) {
-        spawn_kill(&worker);
-        return start_failed(p, rv, trouble);
+static void end(struct pool *p, bool ours)
+{
+    (void)ours; /* closing our copies of its sockets is all, in a child too */
+    spawn_let_go(&p->worker);
+}
+
+/* ---- lanes ---- */
+
+/* Its other end goes to the worker over the control socket. */
+static CK_RV open_lane(struct pool *p, struct pool_lane *lane)
+{
+    struct wire_request q = {.op = WIRE_LANE};
+    struct buf frame = BUF_INIT(256);
+    enum channel_result sent = CHANNEL_CLOSED;
+    struct control_passed pass = CONTROL_PASSES_NONE;
+
+    if (!channel_make(&lane->channel, pass.fds))
+        return fail_errno("make a lane to", p->config.worker);
+    if (wire_put_request(&frame, &q))
+        sent = control_send(p->worker.control, buf_bytes(&frame), pass,
+                            channel_deadline(p->config.deadline_ms));
+    buf_release(&frame);
+    control_close_passed(&pass);
+    if (sent != CHANNEL_OK) {
+        channel_close(&lane->channel);
+        pool_lose(p, "the HSM's worker is gone");
+        return fail(CKR_DEVICE_ERROR, "the HSM's worker is gone");
     }
-    p->worker = worker;
-    p->up = true;
-    p->generation++;
-    p->relogins_before += p->relogins;
-    p->relogins = 0;
     return CKR_OK;
 }
 
-void pool_close_idle(struct pool *p)
+static void close_lane(struct pool_lane *lane, bool ours)
 {
-    for (size_t i = 0; i < p->limit; i++) {
-        struct pool_lane *lane = &p->lanes[i];
+    if (ours)
+        channel_close(&lane->channel);
+    else
+        channel_forget(&lane->channel);
+}
 
-        if (!lane->leased)
-            channel_close(&lane->channel);
+/* ---- requests ---- */
+
+/* How long a request of this kind may take. */
+static uint64_t patience_ms(const struct pool *p, enum wire_op op)
+{
+    return p->config.deadline_ms * (op == WIRE_GENERATE ? GENERATE_FACTOR : 1);
+}
+
+static const char *why_lost(enum channel_result result)
+{
+    return result == CHANNEL_TIMEOUT
+               ? "the HSM did not answer within the deadline: its worker was ended"
+               : "the HSM's library crashed, or its worker was ended";
+}
+
+/* Requests that take about the same time; two kinds may share a place. */
+static struct channel_wait *wait_of(struct pool_lane *lane, const struct wire_request *q)
+{
+    size_t kind = q->op + 3 * q->use + 5 * q->spec.key.type + 7 * q->mechanism.mechanism;
+    struct channel_wait *wait = &lane->waits[kind % POOL_WAITS];
+
+    wait->most = lane->may_look ? LOOK_MOST_NS : 0;
+    return wait;
+}
+
+static enum channel_result transact(struct pool *p, struct pool_lane *lane,
+                                    const struct wire_request *q, struct wire_answer *ret)
+{
+    int64_t deadline = channel_deadline(patience_ms(p, q->op));
+    struct bytes frame;
+    enum channel_result result = channel_send(&lane->channel, &lane->message, deadline);
+
+    bytes_wipe(lane->message.data, lane->message.len);
+    if (result == CHANNEL_OK)
+        result =
+            channel_receive(&lane->channel, &lane->message, deadline, wait_of(lane, q), &frame);
+    if (result == CHANNEL_OK && (!wire_get_answer(frame, ret) || ret->serial != q->serial))
+        result = CHANNEL_CLOSED;
+    return result;
+}
+
+static CK_RV one_exchange(struct pool *p, struct pool_lane *lane, struct wire_request *q,
+                          struct buf *out, uint64_t *ret_more, bool *ret_lost)
+{
+    static const uint8_t length_word[CHANNEL_LENGTH] = {0};
+    struct wire_answer a = {0};
+    enum channel_result result;
+    CK_RV rv;
+
+    q->serial = ++lane->serial;
+    buf_clear(&lane->message);
+    buf_put(&lane->message, length_word, sizeof(length_word));
+    if (!wire_put_request(&lane->message, q))
+        return fail(CKR_DATA_LEN_RANGE, "more data or parameters than the HSM takes at once");
+    result = transact(p, lane, q, &a);
+    if (result != CHANNEL_OK) {
+        *ret_lost = true;
+        rv = pool_lose_lane(p, lane, why_lost(result));
+    } else {
+        rv = pool_mind(p, lane, pool_heard(&a), a.relogins, a.trouble, ret_lost);
     }
+    *ret_more = a.more;
+    if (rv == CKR_OK && out != NULL)
+        buf_put_bytes(out, a.out);
+    bytes_wipe(lane->message.data, lane->message.len);
+    if (rv == CKR_OK && out != NULL && !buf_ok(out))
+        rv = fail(CKR_HOST_MEMORY, "no room for the HSM's answer");
+    return rv;
 }
 
-/* Lanes on lease find out by themselves: the worker's ends of them close. */
-void pool_lose(struct pool *p, const char *why)
+static CK_RV exchange(struct pool *p, struct pool_lane *lane, struct wire_request *q,
+                      struct buf *out, bool *ret_lost)
 {
-    (void)snprintf(p->why_down, sizeof(p->why_down), "%s", why);
-    spawn_kill(&p->worker);
-    p->up = false;
-    pool_close_idle(p);
+    struct wire_request rest = {.op = WIRE_MORE};
+    uint64_t more = 0;
+    CK_RV rv = one_exchange(p, lane, q, out, &more, ret_lost);
+
+    while (rv == CKR_OK && more > 0)
+        rv = one_exchange(p, lane, &rest, out, &more, ret_lost);
+    return rv;
 }
+
+const struct pool_way pool_way_worker = {
+    .start = start,
+    .stop = stop,
+    .end = end,
+    .open_lane = open_lane,
+    .close_lane = close_lane,
+    .exchange = exchange,
+};
+
+/* ---- a token of our own ---- */
 
 CK_RV pool_create_softhsm(const struct hsm_config *config, const char *so_pin_file)
 {

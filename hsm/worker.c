@@ -9,7 +9,7 @@
  */
 #include "hsm/control.h"
 #include "hsm/launch.h"
-#include "hsm/worker_int.h"
+#include "hsm/worker_thread.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -65,8 +65,11 @@ static int watch_host(int control)
 static CK_RV obey(struct device *d, const struct wire_request *q, struct buf *out)
 {
     struct wire_about *about;
-    CK_RV rv = device_init(d, q);
+    struct local *local = NULL;
+    CK_RV rv = local_new(&local);
 
+    if (rv == CKR_OK)
+        rv = device_init(d, q, local);
     if (rv != CKR_OK)
         return rv;
     if (q->op == WIRE_CREATE)
@@ -166,6 +169,12 @@ static bool lanes_ended(struct lane_count *count)
     return ended;
 }
 
+static void end(struct device *d)
+{
+    device_release(d);
+    local_free(d->local);
+}
+
 int main(void)
 {
     static struct device device; /* large */
@@ -180,6 +189,6 @@ int main(void)
         serve(&device, &count, SPAWN_CONTROL_FD);
     (void)alarm(END_ALARM_S);
     if (lanes_ended(&count))
-        device_release(&device);
+        end(&device);
     _exit(0);
 }

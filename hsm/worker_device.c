@@ -16,8 +16,9 @@ CK_RV device_fail(const char *function, CK_RV rv)
     return fail(rv, "the HSM answered %s to %s", name_of_rv(rv, name), function);
 }
 
-CK_RV device_init(struct device *d, const struct wire_request *config)
+CK_RV device_init(struct device *d, const struct wire_request *config, struct local *local)
 {
+    d->local = local;
     if (pthread_mutex_init(&d->mutex, NULL) != 0 || pthread_mutex_init(&d->keys_mutex, NULL) != 0)
         return fail_memory();
     d->deadline_ms = config->deadline_ms;
@@ -28,17 +29,26 @@ CK_RV device_init(struct device *d, const struct wire_request *config)
         if (d->texts[i] == NULL)
             return fail_memory();
     }
-    return local_new(&d->local);
+    return CKR_OK;
 }
 
-/* Says good-bye to the HSM: a network HSM keeps sessions that were not closed. */
 void device_release(struct device *d)
 {
-    if (d->p11 != NULL)
+    if (d->initialized)
         (void)d->p11->C_Finalize(NULL);
+    else if (d->keeper != CK_INVALID_HANDLE)
+        (void)d->p11->C_CloseSession(d->keeper);
+    device_release_memory(d);
+}
+
+void device_release_memory(struct device *d)
+{
     for (size_t i = 0; i < WIRE_TEXT_COUNT; i++)
         free(d->texts[i]);
-    local_free(d->local);
+    free(d->environment);
+    free(d->softhsm_variable);
+    (void)pthread_mutex_destroy(&d->mutex);
+    (void)pthread_mutex_destroy(&d->keys_mutex);
 }
 
 CK_RV device_load(struct device *d)
@@ -51,11 +61,13 @@ CK_RV device_load(struct device *d)
     if (p11 == NULL)
         return fail(CKR_DEVICE_ERROR, "cannot load the HSM's library %s: %s", d->texts[WIRE_MODULE],
                     p11_kit_message());
-    rv = p11->C_Initialize(&args);
-    if (rv != CKR_OK)
-        return device_fail("C_Initialize", rv);
     d->p11 = p11;
-    return CKR_OK;
+    rv = softhsm_initialize(d, &args);
+    d->initialized = rv == CKR_OK;
+    /* The host has it in use, too: then it is not ours to finalize. */
+    if (rv == CKR_CRYPTOKI_ALREADY_INITIALIZED)
+        rv = CKR_OK;
+    return rv == CKR_OK ? rv : device_fail("C_Initialize", rv);
 }
 
 /* PKCS#11's texts are padded with blanks and have no NUL. */

@@ -131,10 +131,10 @@ static CK_RV import_private(struct device *d, CK_SESSION_HANDLE session,
 }
 
 /* The public half first: the private one is what makes the key a key. */
-CK_RV keys_import(struct device *d, CK_SESSION_HANDLE session, const struct hsm_key_spec *spec,
-                  struct bytes material, struct bytes spki)
+CK_RV resident_import(struct device *d, CK_SESSION_HANDLE session, const struct hsm_key_spec *spec,
+                      struct bytes material, struct bytes spki)
 {
-    CK_RV rv = keys_destroy(d, session, &spec->key);
+    CK_RV rv = resident_destroy(d, session, &spec->key);
 
     if (rv != CKR_OK)
         return rv;

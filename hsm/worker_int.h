@@ -1,5 +1,6 @@
 /*
- * Inside keyward-hsm: one device, shared by the threads of the lanes. Only files named worker_*.c
+ * The side of the HSM's library: one device, shared by the threads of the lanes. It runs in
+ * keyward-hsm, or with isolation none in the host. Only files named worker*.c and pool_inside.c
  * include this.
  *
  * Locks, in the order they are taken: device.mutex, then the home's login lock (a file), and apart
@@ -27,8 +28,9 @@ struct key_entry {
 
 struct device {
     CK_FUNCTION_LIST *p11;
+    bool initialized; /* by us: not where the host uses the same library */
     CK_SLOT_ID slot;
-    struct local *local;
+    struct local *local;          /* borrowed */
     char *texts[WIRE_TEXT_COUNT]; /* the configuration; NULL where none was given */
     uint64_t deadline_ms;
     CK_TOKEN_INFO token;
@@ -39,13 +41,21 @@ struct device {
     atomic_uint_fast64_t relogins;
     atomic_bool pin_refused; /* never goes back to false */
 
+    char **environment;     /* what was lent to SoftHSM's C_Initialize, or NULL */
+    char *softhsm_variable; /* in it */
+
     pthread_mutex_t keys_mutex; /* guards keys */
     struct key_entry keys[KEY_CACHE_SLOTS];
 };
 
 /* ---- worker_device.c: the library, the token, its sessions ---- */
-CK_RV device_init(struct device *d, const struct wire_request *config);
+/* d: zeroed. */
+CK_RV device_init(struct device *d, const struct wire_request *config, struct local *local);
+/* Says good-bye to the HSM: a network HSM keeps sessions that were not closed. Also of one that
+ * could not be opened. */
 void device_release(struct device *d);
+/* Its memory alone: in a forked child, where the library is the parent's. */
+void device_release_memory(struct device *d);
 CK_RV device_load(struct device *d);
 /* Loads, finds the token and logs in, all under the home's login lock. */
 CK_RV device_open(struct device *d, struct wire_about *ret);
@@ -75,46 +85,44 @@ CK_RV softhsm_mend(const struct device *d);
 /* With the lock held, after a good login: renews the copy. */
 CK_RV softhsm_keep(const struct device *d);
 CK_RV softhsm_create(struct device *d);
+/* C_Initialize, for which SoftHSM finds its configuration. */
+CK_RV softhsm_initialize(struct device *d, CK_C_INITIALIZE_ARGS *args);
 
 /* ---- worker_keys.c ---- */
-CK_RV keys_find(struct device *d, CK_SESSION_HANDLE session, const struct hsm_key *key,
-                CK_OBJECT_HANDLE *ret);
-void keys_forget(struct device *d, const struct hsm_key *key);
-void keys_forget_all(struct device *d);
-CK_RV keys_generate(struct device *d, CK_SESSION_HANDLE session, const struct hsm_key_spec *spec,
-                    struct buf *out);
+CK_RV resident_find(struct device *d, CK_SESSION_HANDLE session, const struct hsm_key *key,
+                    CK_OBJECT_HANDLE *ret);
+void resident_forget(struct device *d, const struct hsm_key *key);
+void resident_forget_all(struct device *d);
+CK_RV resident_generate(struct device *d, CK_SESSION_HANDLE session,
+                        const struct hsm_key_spec *spec, struct buf *out);
 /* After doubt: the whole key's public half, or CKR_KEY_HANDLE_INVALID once its remains are gone. */
-CK_RV keys_recover(struct device *d, CK_SESSION_HANDLE session, const struct hsm_key_spec *spec,
-                   struct buf *out);
-CK_RV keys_destroy(struct device *d, CK_SESSION_HANDLE session, const struct hsm_key *key);
+CK_RV resident_recover(struct device *d, CK_SESSION_HANDLE session, const struct hsm_key_spec *spec,
+                       struct buf *out);
+CK_RV resident_destroy(struct device *d, CK_SESSION_HANDLE session, const struct hsm_key *key);
 
 /* ---- worker_import.c ---- */
 /* What stood under the id before is destroyed, so it may be done again after doubt. */
-CK_RV keys_import(struct device *d, CK_SESSION_HANDLE session, const struct hsm_key_spec *spec,
-                  struct bytes material, struct bytes spki);
+CK_RV resident_import(struct device *d, CK_SESSION_HANDLE session, const struct hsm_key_spec *spec,
+                      struct bytes material, struct bytes spki);
 
 /* ---- worker_lane.c ---- */
 struct lane {
     struct device *device;
-    struct channel channel;
     CK_SESSION_HANDLE session; /* CK_INVALID_HANDLE: opened at the next request */
     bool active;               /* an operation in parts is under way */
     enum hsm_use use;
     size_t fed;       /* bytes the operation in parts has been given */
     unsigned attempt; /* of the present request, from 0 */
-    size_t given;     /* bytes of out that have been answered */
-    struct channel_wait wait;
-    struct buf message, out, answer;
-    struct lane_count *count;
+    struct buf out;
+    size_t given; /* bytes of out that have been answered */
 };
-/* How many lanes run, so that the end can wait for them. */
-struct lane_count {
-    pthread_mutex_t mutex; /* guards running */
-    pthread_cond_t changed;
-    unsigned running;
-};
-/* Takes the channel, also when it fails. */
-CK_RV lane_start(struct device *d, struct lane_count *count, struct channel *channel);
+void lane_init(struct lane *l, struct device *d);
+/* Closes its session. */
+void lane_release(struct lane *l);
+/* One request, its result in l->out. ret: WIRE_TROUBLE_NONE beforehand. */
+CK_RV lane_serve(struct lane *l, const struct wire_request *q, enum wire_trouble *ret);
+/* Wipes what a request left in a buffer, and gives back one that has become large. */
+void lane_forget(struct buf *b);
 
 /* ---- worker_use.c: what keys do ---- */
 CK_RV use_run(struct lane *l, const struct wire_request *q);

@@ -44,13 +44,13 @@ static void remember(struct device *d, const struct hsm_key *key, CK_OBJECT_HAND
     (void)pthread_mutex_unlock(&d->keys_mutex);
 }
 
-void keys_forget(struct device *d, const struct hsm_key *key)
+void resident_forget(struct device *d, const struct hsm_key *key)
 {
     if (remembered(d, key) != CK_INVALID_HANDLE)
         remember(d, key, CK_INVALID_HANDLE);
 }
 
-void keys_forget_all(struct device *d)
+void resident_forget_all(struct device *d)
 {
     (void)pthread_mutex_lock(&d->keys_mutex);
     memset(d->keys, 0, sizeof(d->keys));
@@ -96,8 +96,8 @@ static CK_RV not_there(struct device *d, CK_SESSION_HANDLE session)
     return fail(CKR_KEY_HANDLE_INVALID, "the key is not in the HSM");
 }
 
-CK_RV keys_find(struct device *d, CK_SESSION_HANDLE session, const struct hsm_key *key,
-                CK_OBJECT_HANDLE *ret)
+CK_RV resident_find(struct device *d, CK_SESSION_HANDLE session, const struct hsm_key *key,
+                    CK_OBJECT_HANDLE *ret)
 {
     CK_OBJECT_HANDLE found[MATCHES_MAX];
     CK_ULONG count = 0;
@@ -291,22 +291,22 @@ static CK_RV adopt(struct device *d, CK_SESSION_HANDLE session, const struct hsm
 {
     const struct generator *g = generator_of(&spec->key);
     CK_OBJECT_HANDLE handle;
-    CK_RV rv = keys_find(d, session, &spec->key, &handle);
+    CK_RV rv = resident_find(d, session, &spec->key, &handle);
 
     if (rv == CKR_OK && spec->key.kind == HSM_KEY_PRIVATE)
         rv = read_public(d, session, &spec->key, g, out);
     return rv;
 }
 
-CK_RV keys_generate(struct device *d, CK_SESSION_HANDLE session, const struct hsm_key_spec *spec,
-                    struct buf *out)
+CK_RV resident_generate(struct device *d, CK_SESSION_HANDLE session,
+                        const struct hsm_key_spec *spec, struct buf *out)
 {
     const struct generator *g = generator_of(&spec->key);
     CK_RV rv;
 
     if (g == NULL)
         return fail(CKR_MECHANISM_INVALID, "keys of this type are not made in the HSM");
-    keys_forget(d, &spec->key);
+    resident_forget(d, &spec->key);
     if (g->kind == HSM_KEY_SECRET)
         rv = generate_secret(d, session, g, spec);
     else
@@ -333,28 +333,28 @@ static CK_RV destroy_class(struct device *d, CK_SESSION_HANDLE session, const st
 }
 
 /* The private half first: what is interrupted leaves nothing usable. */
-CK_RV keys_destroy(struct device *d, CK_SESSION_HANDLE session, const struct hsm_key *key)
+CK_RV resident_destroy(struct device *d, CK_SESSION_HANDLE session, const struct hsm_key *key)
 {
     CK_RV rv = not_there(d, session);
 
     /* Invisible is not gone. */
     if (rv != CKR_KEY_HANDLE_INVALID)
         return rv;
-    keys_forget(d, key);
+    resident_forget(d, key);
     rv = destroy_class(d, session, key, class_of(key));
     if (rv == CKR_OK && key->kind == HSM_KEY_PRIVATE)
         rv = destroy_class(d, session, key, CKO_PUBLIC_KEY);
     return rv;
 }
 
-CK_RV keys_recover(struct device *d, CK_SESSION_HANDLE session, const struct hsm_key_spec *spec,
-                   struct buf *out)
+CK_RV resident_recover(struct device *d, CK_SESSION_HANDLE session, const struct hsm_key_spec *spec,
+                       struct buf *out)
 {
     CK_RV rv = adopt(d, session, spec, out);
     CK_RV gone;
 
     if (rv != CKR_KEY_HANDLE_INVALID)
         return rv;
-    gone = keys_destroy(d, session, &spec->key);
+    gone = resident_destroy(d, session, &spec->key);
     return gone == CKR_OK ? fail(CKR_KEY_HANDLE_INVALID, "the key was not made") : gone;
 }

@@ -1,13 +1,11 @@
 /*
- * A lane in the worker: one thread, one socket, one session of the HSM. It reads a request, does
- * it, repairs what can be repaired (each class once a request), answers, and ends when its socket
- * closes.
+ * A lane: one session of the HSM, used by one thread at a time. It does a request and repairs what
+ * can be repaired, each class once a request.
  *
  * Repairs: session -> a new one; key -> its handle is searched again; login -> one login under the
  * lock; busy -> a short wait. Ambiguous codes ask the device first. Lost and PIN are the host's to
  * know: this process can do nothing about them.
  */
-#include "hsm/channel.h"
 #include "hsm/worker_int.h"
 
 #include <stdio.h>
@@ -17,7 +15,6 @@
 #define BUSY_WAIT_NS 20000000
 #define RANDOM_MAX   WIRE_DATA_MAX
 #define OUT_MAX      (256u << 20)
-#define LOOK_MOST_NS 200000     /* for the next request: then this end sleeps */
 #define KEEP_MAX     (2u << 20) /* larger buffers are given back after the answer */
 
 /* ---- what each operation does ---- */
@@ -31,9 +28,9 @@ static CK_RV do_generate(struct lane *l, const struct wire_request *q)
         (void)pthread_mutex_lock(&d->mutex);
     /* At the second attempt the first may have left something. */
     if (l->attempt > 0)
-        rv = keys_recover(d, l->session, &q->spec, &l->out);
+        rv = resident_recover(d, l->session, &q->spec, &l->out);
     if (rv == CKR_KEY_HANDLE_INVALID)
-        rv = keys_generate(d, q->spec.session ? d->keeper : l->session, &q->spec, &l->out);
+        rv = resident_generate(d, q->spec.session ? d->keeper : l->session, &q->spec, &l->out);
     if (q->spec.session)
         (void)pthread_mutex_unlock(&d->mutex);
     return rv;
@@ -41,7 +38,7 @@ static CK_RV do_generate(struct lane *l, const struct wire_request *q)
 
 static CK_RV do_recover(struct lane *l, const struct wire_request *q)
 {
-    return keys_recover(l->device, l->session, &q->spec, &l->out);
+    return resident_recover(l->device, l->session, &q->spec, &l->out);
 }
 
 static CK_RV do_import(struct lane *l, const struct wire_request *q)
@@ -50,9 +47,9 @@ static CK_RV do_import(struct lane *l, const struct wire_request *q)
     CK_RV rv;
 
     if (!q->spec.session)
-        return keys_import(d, l->session, &q->spec, q->in, q->signature);
+        return resident_import(d, l->session, &q->spec, q->in, q->signature);
     (void)pthread_mutex_lock(&d->mutex);
-    rv = keys_import(d, d->keeper, &q->spec, q->in, q->signature);
+    rv = resident_import(d, d->keeper, &q->spec, q->in, q->signature);
     (void)pthread_mutex_unlock(&d->mutex);
     return rv;
 }
@@ -63,8 +60,8 @@ static CK_RV do_find(struct lane *l, const struct wire_request *q)
     CK_OBJECT_HANDLE handle;
     CK_RV rv;
 
-    keys_forget(l->device, &q->spec.key);
-    rv = keys_find(l->device, l->session, &q->spec.key, &handle);
+    resident_forget(l->device, &q->spec.key);
+    rv = resident_find(l->device, l->session, &q->spec.key, &handle);
     if (rv != CKR_OK && rv != CKR_KEY_HANDLE_INVALID)
         return rv;
     buf_putc(&l->out, rv == CKR_OK);
@@ -73,7 +70,7 @@ static CK_RV do_find(struct lane *l, const struct wire_request *q)
 
 static CK_RV do_destroy(struct lane *l, const struct wire_request *q)
 {
-    return keys_destroy(l->device, l->session, &q->spec.key);
+    return resident_destroy(l->device, l->session, &q->spec.key);
 }
 
 static CK_RV do_random(struct lane *l, const struct wire_request *q)
@@ -151,7 +148,7 @@ static CK_RV repair(struct lane *l, const struct wire_request *q, enum hsm_class
         lane_drop_session(l);
         return CKR_OK;
     case HSM_CLASS_KEY:
-        keys_forget(l->device, &q->spec.key);
+        resident_forget(l->device, &q->spec.key);
         return CKR_OK;
     case HSM_CLASS_LOGIN:
         lane_drop_session(l);
@@ -224,15 +221,17 @@ static void clean_up(struct lane *l, const struct wire_request *q)
     if ((q->op != WIRE_GENERATE && q->op != WIRE_IMPORT) || l->session == CK_INVALID_HANDLE)
         return;
     (void)snprintf(reason, sizeof(reason), "%s", fail_reason());
-    (void)!keys_destroy(l->device, l->session, &q->spec.key);
+    (void)!resident_destroy(l->device, l->session, &q->spec.key);
     (void)fail(CKR_DEVICE_ERROR, "%s", reason);
 }
 
-static CK_RV serve(struct lane *l, const struct wire_request *q, enum wire_trouble *ret)
+CK_RV lane_serve(struct lane *l, const struct wire_request *q, enum wire_trouble *ret)
 {
     const struct lane_row *row = &rows[q->op];
     unsigned repaired = 0;
 
+    if (row->act == NULL)
+        return fail_internal("a request that is not a lane's");
     for (l->attempt = 0;; l->attempt++) {
         CK_RV rv = attempt(l, row, q);
         enum hsm_class class = hsm_class_of(rv);
@@ -257,31 +256,14 @@ static CK_RV serve(struct lane *l, const struct wire_request *q, enum wire_troub
     }
 }
 
-/* ---- the thread ---- */
+/* ---- its beginning and its end ---- */
 
-static bool answer(struct lane *l, uint32_t serial, CK_RV rv, enum wire_trouble trouble)
+void lane_init(struct lane *l, struct device *d)
 {
-    static const uint8_t length_word[CHANNEL_LENGTH] = {0};
-    size_t left = l->out.len - l->given;
-    size_t now = left > WIRE_DATA_MAX ? WIRE_DATA_MAX : left;
-    struct wire_answer a = {.serial = serial, .rv = rv, .trouble = trouble};
-
-    a.relogins = atomic_load(&l->device->relogins);
-    if (rv == CKR_OK) {
-        a.out = BYTES(l->out.data + l->given, now);
-        a.more = left - now;
-        l->given += now;
-    } else {
-        a.reason = bytes_from_str(fail_reason());
-    }
-    buf_clear(&l->answer);
-    buf_put(&l->answer, length_word, sizeof(length_word));
-    return wire_put_answer(&l->answer, &a) &&
-           channel_send(&l->channel, &l->answer, CHANNEL_FOREVER) == CHANNEL_OK;
+    *l = (struct lane){.device = d, .session = CK_INVALID_HANDLE, .out = BUF_INIT(OUT_MAX)};
 }
 
-/* Nothing of this request stays in memory longer than its answer. */
-static void forget(struct buf *b)
+void lane_forget(struct buf *b)
 {
     if (b->cap > KEEP_MAX)
         buf_release_secure(b);
@@ -290,83 +272,8 @@ static void forget(struct buf *b)
     buf_clear(b);
 }
 
-static bool one_request(struct lane *l)
+void lane_release(struct lane *l)
 {
-    enum wire_trouble trouble = WIRE_TROUBLE_NONE;
-    struct wire_request q;
-    struct bytes frame;
-    bool ok;
-    CK_RV rv;
-
-    if (channel_receive(&l->channel, &l->message, CHANNEL_FOREVER, &l->wait, &frame) !=
-            CHANNEL_OK ||
-        !wire_get_request(frame, &q) || rows[q.op].act == NULL)
-        return false;
-    fail_clear();
-    rv = serve(l, &q, &trouble);
-    ok = answer(l, q.serial, rv, trouble);
-    forget(&l->message);
-    forget(&l->answer);
-    if (rv != CKR_OK || l->given == l->out.len) {
-        forget(&l->out);
-        l->given = 0;
-    }
-    return ok;
-}
-
-static void lane_free(struct lane *l)
-{
-    channel_close(&l->channel);
-    buf_release_secure(&l->message);
-    buf_release_secure(&l->out);
-    buf_release_secure(&l->answer);
-    free(l);
-}
-
-static void count_change(struct lane_count *count, int by)
-{
-    (void)pthread_mutex_lock(&count->mutex);
-    count->running += (unsigned)by;
-    (void)pthread_cond_broadcast(&count->changed);
-    (void)pthread_mutex_unlock(&count->mutex);
-}
-
-static void *lane_main(void *arg)
-{
-    struct lane *l = arg;
-    struct lane_count *count = l->count;
-
-    while (one_request(l))
-        continue;
     lane_drop_session(l);
-    lane_free(l);
-    count_change(count, -1);
-    return NULL;
-}
-
-CK_RV lane_start(struct device *d, struct lane_count *count, struct channel *channel)
-{
-    struct lane *l = calloc(1, sizeof(*l));
-    pthread_t thread;
-
-    if (l == NULL) {
-        channel_close(channel);
-        return fail_memory();
-    }
-    l->device = d;
-    l->channel = *channel;
-    l->wait.most = LOOK_MOST_NS;
-    l->count = count;
-    l->session = CK_INVALID_HANDLE;
-    l->message = BUF_INIT(WIRE_FRAME_MAX + CHANNEL_LENGTH);
-    l->answer = BUF_INIT(WIRE_FRAME_MAX + CHANNEL_LENGTH);
-    l->out = BUF_INIT(OUT_MAX);
-    count_change(count, 1);
-    if (pthread_create(&thread, NULL, lane_main, l) != 0) {
-        lane_free(l);
-        count_change(count, -1);
-        return fail(CKR_DEVICE_MEMORY, "no thread for another lane to the HSM");
-    }
-    (void)pthread_detach(thread);
-    return CKR_OK;
+    buf_release_secure(&l->out);
 }

@@ -254,7 +254,7 @@ static CK_RV login_locked(struct device *d)
     if (rv == CKR_OK) {
         atomic_fetch_add(&d->relogins, 1);
         /* A logout takes the handles of private objects away. */
-        keys_forget_all(d);
+        resident_forget_all(d);
     }
     return rv;
 }

@@ -19,6 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #define OBJECT_NAME   "token.object"
 #define COPY_PREFIX   "softhsm-"
@@ -243,6 +244,57 @@ static CK_RV each_token(const struct device *d, const CK_CHAR *serial, token_act
         rv = act_on(d, entry->d_name, act);
     }
     (void)closedir(folder);
+    return rv;
+}
+
+/* ---- its configuration ---- */
+
+#define VARIABLE "SOFTHSM2_CONF"
+
+/* A copy of the environment with SoftHSM's variable in front. */
+static bool copy_environment(struct device *d)
+{
+    size_t count = 0;
+
+    while (environ != NULL && environ[count] != NULL)
+        count++;
+    free(d->environment);
+    free(d->softhsm_variable);
+    d->environment = calloc(count + 2, sizeof(*d->environment));
+    if (asprintf(&d->softhsm_variable, VARIABLE "=%s", d->texts[WIRE_SOFTHSM_CONF]) < 0)
+        d->softhsm_variable = NULL;
+    if (d->environment == NULL || d->softhsm_variable == NULL)
+        return false;
+    d->environment[0] = d->softhsm_variable;
+    if (count > 0)
+        memcpy(d->environment + 1, environ, count * sizeof(*environ));
+    return true;
+}
+
+/*
+ * SoftHSM is told where its configuration is by the environment alone. The worker is started with
+ * it. A host's environment is not ours to change: setenv() would move it under the feet of the
+ * host's other threads. So it is exchanged for a copy during the call, and the copy outlives the
+ * device, since somebody may still be reading it. A change that another thread of the host makes to
+ * the environment in these milliseconds may be lost.
+ */
+CK_RV softhsm_initialize(struct device *d, CK_C_INITIALIZE_ARGS *args)
+{
+    const char *conf = d->texts[WIRE_SOFTHSM_CONF];
+    const char *told = getenv(VARIABLE);
+    char **before = environ;
+    CK_RV rv;
+
+    if (conf == NULL || (told != NULL && strcmp(told, conf) == 0))
+        return d->p11->C_Initialize(args);
+    if (!copy_environment(d))
+        return CKR_HOST_MEMORY;
+    environ = d->environment;
+    rv = d->p11->C_Initialize(args);
+    if (environ == d->environment)
+        environ = before;
+    else
+        d->softhsm_variable = NULL; /* in an environment that is not ours any more */
     return rv;
 }
 

@@ -133,7 +133,7 @@ static CK_RV begin_with(struct lane *l, const struct wire_request *q, CK_MECHANI
     struct device *d = l->device;
     struct use_calls calls = calls_of(d->p11, q->use);
     CK_OBJECT_HANDLE key;
-    CK_RV rv = keys_find(d, l->session, &q->spec.key, &key);
+    CK_RV rv = resident_find(d, l->session, &q->spec.key, &key);
 
     if (rv != CKR_OK)
         return rv;
@@ -154,7 +154,7 @@ static CK_RV length_error(const struct lane *l, const struct wire_request *q, CK
     CK_OBJECT_HANDLE key;
 
     if (rv != CKR_GENERAL_ERROR || q->spec.key.type != CKK_RSA ||
-        keys_find(d, l->session, &q->spec.key, &key) != CKR_OK ||
+        resident_find(d, l->session, &q->spec.key, &key) != CKR_OK ||
         d->p11->C_GetAttributeValue(l->session, key, &modulus, 1) != CKR_OK)
         return rv;
     if (q->use == HSM_DECRYPT && q->in.len != modulus.ulValueLen)

@@ -24,6 +24,7 @@ struct settings {
     char *hsm_token;      /* [hsm] token */
     char *hsm_pin_source; /* [hsm] pin-source */
     int hsm_own_token;    /* [hsm] own-token = no | yes: a SoftHSM token under the home */
+    int hsm_in_process;   /* [hsm] isolation = worker | none: the library in this process */
     unsigned hsm_deadline_ms;
     unsigned hsm_lanes;
     unsigned log_interval_ms; /* [log] interval-ms: between checkpoints */

@@ -116,53 +116,47 @@ void home_paths_release(struct home_paths *paths)
 /* ---- settings ---- */
 
 static const char *const yes_no[] = {"no", "yes", NULL};
-static const char *const isolations[] = {"worker", NULL};
-
-struct settings_file {
-    struct settings settings;
-    int isolation; /* accepted so that a home can say what it means; `worker` is the only one there
-                      is */
-};
+static const char *const isolations[] = {"worker", "none", NULL};
 
 static const struct config_key settings_keys[] = {
     {.section = "hsm",
      .name = "module",
      .kind = CONFIG_TEXT,
-     .offset = offsetof(struct settings_file, settings.hsm_module)},
+     .offset = offsetof(struct settings, hsm_module)},
     {.section = "hsm",
      .name = "token",
      .kind = CONFIG_TEXT,
-     .offset = offsetof(struct settings_file, settings.hsm_token)},
+     .offset = offsetof(struct settings, hsm_token)},
     {.section = "hsm",
      .name = "pin-source",
      .kind = CONFIG_TEXT,
-     .offset = offsetof(struct settings_file, settings.hsm_pin_source)},
+     .offset = offsetof(struct settings, hsm_pin_source)},
     {.section = "hsm",
      .name = "own-token",
      .kind = CONFIG_CHOICE,
-     .offset = offsetof(struct settings_file, settings.hsm_own_token),
+     .offset = offsetof(struct settings, hsm_own_token),
      .choices = yes_no},
     {.section = "hsm",
      .name = "isolation",
      .kind = CONFIG_CHOICE,
-     .offset = offsetof(struct settings_file, isolation),
+     .offset = offsetof(struct settings, hsm_in_process),
      .choices = isolations},
     {.section = "hsm",
      .name = "deadline-ms",
      .kind = CONFIG_NUMBER,
-     .offset = offsetof(struct settings_file, settings.hsm_deadline_ms),
+     .offset = offsetof(struct settings, hsm_deadline_ms),
      .min = 100,
      .max = 600000},
     {.section = "hsm",
      .name = "lanes",
      .kind = CONFIG_NUMBER,
-     .offset = offsetof(struct settings_file, settings.hsm_lanes),
+     .offset = offsetof(struct settings, hsm_lanes),
      .min = 1,
      .max = 256},
     {.section = "log",
      .name = "interval-ms",
      .kind = CONFIG_NUMBER,
-     .offset = offsetof(struct settings_file, settings.log_interval_ms),
+     .offset = offsetof(struct settings, log_interval_ms),
      .min = 10,
      .max = 3600000},
 };
@@ -202,21 +196,20 @@ static CK_RV check_required(const struct settings *settings, const char *path)
 
 CK_RV settings_read(const struct home_paths *paths, struct settings *ret)
 {
-    struct settings_file file = {
-        .settings = {.hsm_deadline_ms = 10000, .hsm_lanes = 8, .log_interval_ms = 1000}};
-    CK_RV rv = config_read(paths->config, settings_keys, SETTINGS_KEYS, &file);
+    struct settings settings = {.hsm_deadline_ms = 10000, .hsm_lanes = 8, .log_interval_ms = 1000};
+    CK_RV rv = config_read(paths->config, settings_keys, SETTINGS_KEYS, &settings);
 
     if (rv == CKR_OK)
-        rv = check_required(&file.settings, paths->config);
+        rv = check_required(&settings, paths->config);
     if (rv == CKR_OK)
-        rv = make_absolute(&file.settings.hsm_module, paths->home);
+        rv = make_absolute(&settings.hsm_module, paths->home);
     if (rv == CKR_OK)
-        rv = make_absolute(&file.settings.hsm_pin_source, paths->home);
+        rv = make_absolute(&settings.hsm_pin_source, paths->home);
     if (rv != CKR_OK) {
-        settings_release(&file.settings);
+        settings_release(&settings);
         return rv;
     }
-    *ret = file.settings;
+    *ret = settings;
     return CKR_OK;
 }
 
@@ -239,6 +232,7 @@ void settings_hsm_config(const struct settings *settings, const struct home_path
         .state_dir = paths->hsm,
         .softhsm_conf = settings->hsm_own_token ? paths->softhsm_conf : NULL,
         .softhsm_tokens = settings->hsm_own_token ? paths->softhsm_tokens : NULL,
+        .in_process = settings->hsm_in_process != 0,
         .deadline_ms = settings->hsm_deadline_ms,
         .lanes = settings->hsm_lanes,
     };

@@ -176,6 +176,26 @@ static enum finding check_worker(struct patient *p)
     return say(p, FINDING_FAIL, "keyward-hsm is not found: reinstall keyward");
 }
 
+static enum finding check_isolation(struct patient *p)
+{
+    struct settings settings;
+    bool inside;
+    bool softhsm;
+
+    if (!p->has_paths || settings_read(&p->paths, &settings) != CKR_OK)
+        return say(p, FINDING_FAIL, "no settings say what it is: mend keyward.conf");
+    inside = settings.hsm_in_process != 0;
+    softhsm = strstr(settings.hsm_module, "softhsm") != NULL;
+    settings_release(&settings);
+    if (!inside)
+        return say(p, FINDING_OK, "the HSM's library has a process of its own");
+    return say(p, FINDING_WARN,
+               "none: every program that uses a vault crashes and hangs with the HSM's library%s",
+               softhsm ? ", and SoftHSM deadlocks under OpenSSL's pkcs11 provider: set "
+                         "isolation = worker"
+                       : "");
+}
+
 /* ---- the vault, running ---- */
 
 static enum finding check_start(struct patient *p)
@@ -300,6 +320,7 @@ static const struct {
     {"HSM library", check_hsm_module},
     {"HSM PIN file", check_pin_file},
     {"HSM worker", check_worker},
+    {"isolation", check_isolation},
     {"disk", check_disk},
     {"clock", check_clock},
     {"memory limit", check_memory_limit},

@@ -91,6 +91,7 @@ struct world {
     char home[80];
     struct token vaults[VAULTS];
     struct token bare; /* SoftHSM alone */
+    struct token none; /* of a home whose HSM library is in this process */
     struct raw *raw;   /* raw.c: OpenSSL alone */
 };
 
@@ -102,6 +103,7 @@ void world_remove(struct world *w);
 /* ---- what measures; each answers in its row's unit ---- */
 
 sampler sample_crypto;      /* crypto.c: keyward's, in row->vault, us each */
+sampler sample_crypto_none; /* with isolation none */
 sampler sample_crypto_bare; /* SoftHSM's */
 sampler sample_crypto_raw;  /* raw.c: OpenSSL's */
 sampler sample_scaling;     /* crypto.c: speed on row->threads threads over that on one */

@@ -63,6 +63,11 @@ double sample_crypto(struct world *w, const struct row *row)
     return sample_token(w, row, &w->vaults[row->vault]);
 }
 
+double sample_crypto_none(struct world *w, const struct row *row)
+{
+    return sample_token(w, row, &w->none);
+}
+
 double sample_crypto_bare(struct world *w, const struct row *row)
 {
     return sample_token(w, row, &w->bare);

@@ -14,6 +14,10 @@ static const struct work gcm_16 = {KEY_AES, CKM_AES_GCM, 16};
     {                                                                                              \
         [KEYWARD] = sample_crypto, [SOFTHSM] = sample_crypto_bare                                  \
     }
+#define CRYPTO_NONE                                                                                \
+    {                                                                                              \
+        [KEYWARD] = sample_crypto_none, [SOFTHSM] = sample_crypto_bare                             \
+    }
 #define OURS(fn)                                                                                   \
     {                                                                                              \
         [KEYWARD] = (fn)                                                                           \
@@ -30,6 +34,9 @@ const struct row rows[] = {
     {"hsm-rsa",      "hsm RSA-2048 sign, added",              "us",   OVER_HSM, 25,   CRYPTO_HSM, &rsa_sign, VAULT_HSM, 1},
     {"hsm-gcm-16",   "hsm AES-256-GCM, 16 bytes, added",      "us",   OVER_HSM, 25,   CRYPTO_HSM, &gcm_16, VAULT_HSM, 1},
     {"hsm-scale",    "hsm ECDSA, 2 threads over 1",           "x",    AT_LEAST, 1.8,  OURS(sample_scaling), &ec_sign, VAULT_HSM, 2},
+    {"none-ec",      "isolation none: ECDSA P-256, added",    "us",   OVER_HSM, 5,    CRYPTO_NONE, &ec_sign, 0, 1},
+    {"none-rsa",     "isolation none: RSA-2048, added",       "us",   OVER_HSM, 5,    CRYPTO_NONE, &rsa_sign, 0, 1},
+    {"none-gcm-16",  "isolation none: AES-256-GCM, added",    "us",   OVER_HSM, 5,    CRYPTO_NONE, &gcm_16, 0, 1},
     {"find-label-100",  "find by label, 100 objects",         "us",   AT_MOST,  20, {[KEYWARD] = sample_find_label, [SOFTHSM] = sample_find_label_bare}, NULL, VAULT_SMALL, 1},
     {"find-id-100",     "find by id, 100 objects",            "us",   AT_MOST,  20, {[KEYWARD] = sample_find_id, [SOFTHSM] = sample_find_id_bare}, NULL, VAULT_SMALL, 1},
     {"find-label-large", "find by label, large vault",        "us",   AT_MOST,  25,   OURS(sample_find_label), NULL, VAULT_LARGE, 1},

@@ -117,7 +117,7 @@ static void receive(void *ctx, const CK_UTF8CHAR *json, CK_ULONG len)
     (void)snprintf(answer, 512, "%.*s", (int)len, (const char *)json);
 }
 
-static CK_RV admin(void *library, const char *request)
+CK_RV admin(void *library, const char *request)
 {
     CK_RV (*get_interface)(CK_UTF8CHAR_PTR, CK_VERSION_PTR, CK_INTERFACE_PTR_PTR, CK_FLAGS);
     const struct keyward_secret secret = {(const CK_BYTE *)BENCH_PIN, strlen(BENCH_PIN)};
@@ -202,7 +202,7 @@ CK_SLOT_ID vault_slot(CK_FUNCTION_LIST *f, const char *name)
     return slot_of(f, name);
 }
 
-static void token_enter(struct token *token, const char *label)
+void token_enter(struct token *token, const char *label)
 {
     token->slot = slot_of(token->f, label);
     for (unsigned t = 0; t < THREADS_MAX; t++)
@@ -239,7 +239,7 @@ static CK_OBJECT_HANDLE make_pair(const struct token *t, CK_MECHANISM_TYPE type,
     return handles[1];
 }
 
-static void make_keys(struct token *t)
+void make_keys(struct token *t)
 {
     CK_BYTE p256[] = {0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07};
     CK_MECHANISM aes = {.mechanism = CKM_AES_KEY_GEN};
@@ -415,6 +415,7 @@ void world_make(struct world *w)
     fill(w, VAULT_SMALL, SMALL_OBJECTS);
     fill(w, VAULT_LARGE, w->options.objects);
     make_bare(w);
+    none_make(w);
     w->raw = raw_new();
 }
 
@@ -430,6 +431,7 @@ void world_remove(struct world *w)
 {
     raw_free(w->raw);
     (void)w->vaults[VAULT_HSM].f->C_Finalize(NULL);
+    (void)w->none.f->C_Finalize(NULL);
     (void)w->bare.f->C_Finalize(NULL);
     (void)nftw(w->root, remove_one, 16, FTW_DEPTH | FTW_PHYS);
 }

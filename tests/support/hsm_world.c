@@ -63,6 +63,7 @@ void world_init(struct hsm_world *w)
         .state_dir = w->state_dir,
         .softhsm_conf = w->conf,
         .softhsm_tokens = w->tokens,
+        .in_process = device != NULL && strcmp(device, "inside") == 0,
     };
     assert_ok(local_new(&w->local));
     if (!w->software)

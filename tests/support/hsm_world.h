@@ -1,8 +1,9 @@
 /*
  * A device to test with: a temporary folder with a SoftHSM token of our own in it, PIN files, and
- * the configuration to open it; or, where KEYWARD_TEST_DEVICE=software stands in the environment,
- * the software device: the same cases run on both. With a shim, the library is
- * tests/support/shim_hsm.c, told what to do by shim_rule().
+ * the configuration to open it; or, where KEYWARD_TEST_DEVICE stands in the environment, another:
+ * inside is the same with the library in this process, software is the software device. The same
+ * cases run on all. With a shim, the library is tests/support/shim_hsm.c, told what to do by
+ * shim_rule().
  */
 #ifndef KEYWARD_TESTS_SUPPORT_HSM_WORLD_H
 #define KEYWARD_TESTS_SUPPORT_HSM_WORLD_H

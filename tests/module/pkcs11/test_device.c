@@ -128,6 +128,30 @@ START_TEST(an_hsm_that_always_fails_is_an_error_that_gives_out_nothing)
 }
 END_TEST
 
+/* No deadline, no worker; the rest is the same. */
+START_TEST(a_library_in_this_process_signs_and_a_device_lost_in_it_is_loaded_again)
+{
+    struct bed bed;
+
+    lab_make(&bed.lab);
+    lab_use_shim(&bed.lab, "2000\nisolation = none");
+    lab_setting(&bed.lab, "interval-ms", "3600000");
+    lab_up(&bed.lab);
+    bed.session = lab_alice(&bed.lab);
+    bed.key = lab_find(&bed.lab, bed.session, CKO_PRIVATE_KEY, "tls");
+    lab_signs(&bed.lab, bed.session);
+    lab_shim_forget(&bed.lab);
+    lab_shim_rule(&bed.lab, "C_Sign 1 return 48");
+    assert_ok(sign(&bed));
+    ck_assert_uint_eq(lab_shim_calls(&bed.lab, "C_Sign"), 2);
+    lab_shim_rule(&bed.lab, "C_Sign 3-4 return 48");
+    memset(bed.signature, 0xa5, sizeof(bed.signature));
+    assert_rv(CKR_DEVICE_ERROR, sign(&bed));
+    assert_untouched(&bed);
+    stop(&bed);
+}
+END_TEST
+
 int main(void)
 {
     const struct suite_case cases[] = {
@@ -136,6 +160,7 @@ int main(void)
         CASE_SLOW(a_hang_is_cut_by_the_deadline, 60),
         CASE_LOOP(a_lost_login_or_session_is_repaired, 4),
         CASE(an_hsm_that_always_fails_is_an_error_that_gives_out_nothing),
+        CASE(a_library_in_this_process_signs_and_a_device_lost_in_it_is_loaded_again),
     };
 
     return lab_suite_run("pkcs11/device", cases, sizeof(cases) / sizeof(*cases));

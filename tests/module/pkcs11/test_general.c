@@ -480,7 +480,7 @@ static const char *const bad_settings[] = {
     "[hsm]\nmodule = /x.so\ntoken = keyward\n",
     "[hsm]\nmodule = /x.so\ntoken = keyward\npin-source = hsm/pin\nlanes = 0\n",
     "[hsm]\nmodule = /x.so\ntoken = keyward\npin-source = hsm/pin\nlanes = many\n",
-    "[hsm]\nmodule = /x.so\ntoken = keyward\npin-source = hsm/pin\nisolation = none\n",
+    "[hsm]\nmodule = /x.so\ntoken = keyward\npin-source = hsm/pin\nisolation = nothing\n",
     "[log]\ninterval-ms = 1000\n",
     "module = /x.so\n",
     "\x01\x02\x03",
