@@ -85,10 +85,7 @@ static CK_RV read_users(struct admin *a, struct creation *c)
 
 static CK_RV write_policy(struct admin *a, struct creation *c)
 {
-    buf_printf(&c->policy,
-               "// The policy of vault %s. What no statement permits is refused; a forbid always "
-               "wins.\n",
-               c->spec.name);
+    engine_vault_policy(&c->policy, c->spec.name);
     if (c->user != NULL)
         admin_policy_statement(&c->policy, c->user, NULL);
     if (!buf_ok(&c->policy))

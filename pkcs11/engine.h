@@ -103,6 +103,9 @@ void engine_rules_release(struct engine *engine, struct rules *rules);
 /* What the home's policy starts as; admin is the Unix user that ran init. */
 MUST_CHECK CK_RV engine_home_policy(const char *admin, struct buf *ret);
 
+/* What a vault's policy starts as. */
+void engine_vault_policy(struct buf *out, const char *vault);
+
 /* The permit that gives a vault's user its data plane (create, use, list, delete; not policy):
  * Cedar
  * text, put behind what out holds. */

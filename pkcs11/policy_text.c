@@ -50,6 +50,22 @@ CK_RV engine_home_policy(const char *admin, struct buf *ret)
     return CKR_OK;
 }
 
+/* The standard shows public objects to sessions that have not logged in, and programs that look for
+ * a key by its public half or its certificate before they ask for a PIN live by it (strongSwan,
+ * OpenVPN). */
+void engine_vault_policy(struct buf *out, const char *vault)
+{
+    buf_printf(out,
+               "// The policy of vault %s. What no statement permits is refused; a forbid always "
+               "wins.\n"
+               "\n@id(\"public-objects-before-login\")\n"
+               "permit (principal is Unix,\n"
+               "        action in [Action::\"list\", Action::\"get\"],\n"
+               "        resource)\n"
+               "when { context.via == \"pkcs11\" && resource has private && !resource.private };\n",
+               vault);
+}
+
 /* user is a valid user name (vault/vault.h), so it needs no escapes. */
 void engine_user_policy(struct buf *out, const char *user)
 {

@@ -131,6 +131,40 @@ START_TEST(a_hidden_key_is_not_found_and_its_handle_means_nothing)
 }
 END_TEST
 
+START_TEST(what_is_public_is_found_before_a_login_and_what_is_private_is_not)
+{
+    struct lab lab;
+    CK_SESSION_HANDLE session;
+    CK_OBJECT_HANDLE public_key;
+
+    lab_start(&lab);
+    session = lab_session(&lab, CKF_SERIAL_SESSION);
+    public_key = lab_find(&lab, session, CKO_PUBLIC_KEY, "tls");
+    ck_assert_uint_ne(public_key, 0);
+    assert_ok(read_class(&lab, session, public_key));
+    ck_assert_uint_eq(lab_find(&lab, session, CKO_PRIVATE_KEY, "tls"), 0);
+    ck_assert_uint_eq(lab_find(&lab, session, CKO_SECRET_KEY, "seal"), 0);
+    /* It is seen, not used. */
+    assert_rv(CKR_USER_NOT_LOGGED_IN, verify_init(&lab, session, public_key));
+    lab_end(&lab);
+}
+END_TEST
+
+START_TEST(a_policy_without_that_permit_shows_nothing_before_a_login)
+{
+    struct lab lab;
+    CK_SESSION_HANDLE session;
+
+    lab_start(&lab);
+    lab_policy(&lab, USE_ALL);
+    session = lab_session(&lab, CKF_SERIAL_SESSION);
+    ck_assert_uint_eq(lab_count(&lab, session), 0);
+    assert_ok(lab_login(&lab, session, CKU_USER, LAB_PIN));
+    ck_assert_uint_ne(lab_find(&lab, session, CKO_PUBLIC_KEY, "tls"), 0);
+    lab_end(&lab);
+}
+END_TEST
+
 START_TEST(a_key_is_hidden_from_one_user_and_not_from_another)
 {
     struct scene s;
@@ -392,6 +426,8 @@ int main(void)
 {
     const struct suite_case cases[] = {
         CASE(a_hidden_key_is_not_found_and_its_handle_means_nothing),
+        CASE(what_is_public_is_found_before_a_login_and_what_is_private_is_not),
+        CASE(a_policy_without_that_permit_shows_nothing_before_a_login),
         CASE(a_key_is_hidden_from_one_user_and_not_from_another),
         CASE(a_visible_key_that_is_not_for_this_use_says_so),
         CASE(where_another_mechanism_would_do_the_mechanism_is_invalid),
