@@ -132,13 +132,17 @@ static json_t *error_json(struct admin *a, CK_RV rv)
     return NULL;
 }
 
-/* json_dumps() would give us memory of jansson, which is not always ours to free (base/heap.h). */
 static int take_text(const char *text, size_t len, void *ctx)
 {
     struct buf *whole = ctx;
 
     buf_put(whole, text, len);
     return buf_ok(whole) ? 0 : -1;
+}
+
+bool admin_json_print(const json_t *value, struct buf *out)
+{
+    return json_dump_callback(value, take_text, out, JSON_COMPACT) == 0;
 }
 
 static CK_RV give(struct admin *a, CK_RV rv,
@@ -148,7 +152,7 @@ static CK_RV give(struct admin *a, CK_RV rv,
     json_t *answer = rv == CKR_OK ? json_incref(a->answer) : error_json(a, rv);
     struct buf text = BUF_INIT(SIZE_MAX);
 
-    if (answer != NULL && json_dump_callback(answer, take_text, &text, JSON_COMPACT) == 0) {
+    if (answer != NULL && admin_json_print(answer, &text)) {
         receive(ctx, text.data, text.len);
     } else {
         receive(ctx, (const CK_UTF8CHAR *)no_memory, sizeof(no_memory) - 1);

@@ -87,6 +87,9 @@ MUST_CHECK CK_RV admin_append(json_t *array, json_t *value);
 /* A JSON string of any bytes: what is no UTF-8 is shown with '?' for the bytes that are not ASCII.
  */
 json_t *admin_json_text(struct bytes text);
+/* The value's text. json_dumps() would give memory of jansson, which is not always ours to free
+ * (base/heap.h). */
+bool admin_json_print(const json_t *value, struct buf *out);
 /* RFC 3339 of seconds since 1970; null for 0. */
 json_t *admin_json_time(int64_t seconds);
 

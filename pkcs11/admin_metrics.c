@@ -86,14 +86,13 @@ static CK_RV load(struct tally *t, int home, uint64_t size)
 /* Where it cannot be kept, the next scrape counts again. */
 static void keep(struct tally *t, int home)
 {
-    char *data;
+    struct buf data = BUF_INIT(SIZE_MAX);
 
     if (json_object_set_new(t->kept, "upto", json_integer(t->upto)) != 0)
         return;
-    data = json_dumps(t->kept, JSON_COMPACT);
-    if (data != NULL)
-        fail_unheeded(file_write(home, METRICS_FILE, bytes_from_str(data), false));
-    free(data);
+    if (admin_json_print(t->kept, &data))
+        fail_unheeded(file_write(home, METRICS_FILE, buf_bytes(&data), false));
+    buf_release(&data);
 }
 
 /* ---- printing ---- */

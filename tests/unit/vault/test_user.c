@@ -166,12 +166,10 @@ START_TEST(a_user_comes_with_the_policy_or_neither_comes)
     assert_ok(user_add_with_policy(s.w.store, &s.v, "bob", PIN, BYTES_NONE, one));
     assert_policy(&s, "one");
     /* The name is taken: the policy stays. */
-    assert_rv(CKR_ACTION_PROHIBITED,
-              user_add_with_policy(s.w.store, &s.v, "bob", PIN, one, two));
+    assert_rv(CKR_ACTION_PROHIBITED, user_add_with_policy(s.w.store, &s.v, "bob", PIN, one, two));
     assert_policy(&s, "one");
     /* The policy is another by now: there is no such user. */
-    assert_rv(CKR_FUNCTION_REJECTED,
-              user_add_with_policy(s.w.store, &s.v, "carol", PIN, two, one));
+    assert_rv(CKR_FUNCTION_REJECTED, user_add_with_policy(s.w.store, &s.v, "carol", PIN, two, one));
     assert_policy(&s, "one");
     assert_rv(CKR_USER_PIN_NOT_INITIALIZED, user_get(s.w.store, &s.v, "carol", &info));
     assert_ok(user_add_with_policy(s.w.store, &s.v, "carol", PIN, one, two));
