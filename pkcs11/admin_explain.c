@@ -1,6 +1,8 @@
-/* policy.explain: one request, its answer, and the policies that made it. Only readPolicy is
+/* policy.explain: one request, its answer, and the policies that made it; policy.who-can: everybody
+ * whose request would be allowed. Only readPolicy is
  * needed, so objects that the caller may not see are not found by it. */
 #include "pkcs11/admin_int.h"
+#include "policy/analysis.h"
 #include "policy/extension.h"
 
 #include <stdlib.h>
@@ -308,6 +310,91 @@ CK_RV admin_policy_explain(struct admin *a)
         rv = read_object(a, request, q);
     if (rv == CKR_OK)
         rv = gate_explain(&a->run, &q->explain, tell, a);
+    if (q != NULL) {
+        admin_objects_release(&q->found);
+        object_release(&q->imagined);
+    }
+    free(q);
+    return rv;
+}
+
+/* ---- policy.who-can ---- */
+
+static json_t *uid_json(const struct policy_uid *uid)
+{
+    struct buf text = BUF_INIT(4096);
+    json_t *json;
+
+    policy_write_uid(&text, uid);
+    json = buf_ok(&text) ? admin_json_text(buf_bytes(&text)) : NULL;
+    buf_release(&text);
+    return json;
+}
+
+static json_t *request_json(const struct policy_request *request)
+{
+    struct buf text = BUF_INIT(1U << 20);
+    json_t *json = NULL;
+
+    policy_write_request(&text, request);
+    if (buf_str(&text) != NULL)
+        json = json_loads(buf_str(&text), 0, NULL);
+    buf_release(&text);
+    return json;
+}
+
+/* The groups the example's principal is in: where it is anybody, they are what lets it. */
+static json_t *groups_json(const struct policy_who *who)
+{
+    json_t *list = json_array();
+
+    for (size_t e = 0; e < who->example.entity_count; e++) {
+        const struct policy_entity *entity = &who->example.entities[e];
+
+        if (!bytes_equal(entity->uid.type, who->principal.type) ||
+            !bytes_equal(entity->uid.id, who->principal.id))
+            continue;
+        for (size_t g = 0; g < entity->ancestor_count; g++)
+            (void)json_array_append_new(list, uid_json(&entity->ancestors[g]));
+    }
+    return list;
+}
+
+static json_t *who_json(const struct policy *policy, const struct policy_who *who)
+{
+    return json_pack(
+        "{s:o, s:b, s:o, s:s, s:s, s:o}", "principal",
+        who->anybody ? admin_json_text(who->principal.type) : uid_json(&who->principal), "anybody",
+        (int)who->anybody, "groups", groups_json(who), "when", who->always ? "always" : "sometimes",
+        "by", policy_id(policy, who->by), "example", request_json(&who->example));
+}
+
+static CK_RV tell_who(void *ctx, const struct policy *policy, const struct policy_request *request)
+{
+    struct admin *a = ctx;
+    struct policy_who_list list = {.items = NULL};
+    json_t *json = json_array();
+    CK_RV rv = admin_put(a->answer, "who", json);
+
+    if (rv == CKR_OK && policy != NULL)
+        rv = policy_who_can(policy, request, POLICY_WORK_MAX, &list);
+    for (size_t i = 0; rv == CKR_OK && i < list.count; i++)
+        rv = admin_append(json, who_json(policy, &list.items[i]));
+    if (rv == CKR_OK)
+        rv = admin_put(a->answer, "undecided", json_string(list.doubt.text));
+    policy_who_release(&list);
+    return rv;
+}
+
+CK_RV admin_policy_who_can(struct admin *a)
+{
+    struct query *q = calloc(1, sizeof(*q));
+    CK_RV rv = q != NULL ? read_action(a->request, &q->explain.ask.action) : fail_memory();
+
+    if (rv == CKR_OK)
+        rv = read_object(a, a->request, q);
+    if (rv == CKR_OK)
+        rv = gate_who_can(&a->run, &q->explain.ask, tell_who, a);
     if (q != NULL) {
         admin_objects_release(&q->found);
         object_release(&q->imagined);

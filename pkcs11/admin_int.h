@@ -122,6 +122,7 @@ MUST_CHECK CK_RV admin_put_links(json_t *object, const char *name,
 
 /* policy.explain (admin_explain.c). */
 CK_RV admin_policy_explain(struct admin *a);
+CK_RV admin_policy_who_can(struct admin *a);
 
 /* ---- the log (admin_log.c) ---- */
 

@@ -131,6 +131,11 @@ static const struct admin_member apply_members[] = {
 static const struct admin_member show_members[] = {{"vault", MEMBER_TEXT, false}, {0}};
 static const struct admin_member explain_members[] = {
     {"vault", MEMBER_TEXT, true}, {"request", MEMBER_OBJECT, true}, {0}};
+static const struct admin_member who_members[] = {{"vault", MEMBER_TEXT, true},
+                                                  {"action", MEMBER_TEXT, true},
+                                                  {"object", MEMBER_TEXT, false},
+                                                  {"class", MEMBER_TEXT, false},
+                                                  {0}};
 static const struct admin_member no_members[] = {{0}};
 
 static const struct admin_verb verbs[] = {
@@ -139,6 +144,7 @@ static const struct admin_verb verbs[] = {
      policy_apply_verb},
     {"policy.show", ACTION_READ_POLICY, ADMIN_VAULT, show_members, policy_show_verb},
     {"policy.explain", ACTION_READ_POLICY, ADMIN_VAULT, explain_members, admin_policy_explain},
+    {"policy.who-can", ACTION_READ_POLICY, ADMIN_VAULT, who_members, admin_policy_who_can},
     {"policy.roles", ACTION_READ_POLICY, 0, no_members, policy_roles_verb},
 };
 

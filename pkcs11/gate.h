@@ -149,4 +149,11 @@ struct explained {
 MUST_CHECK CK_RV gate_explain(struct run *run, const struct explain *explain,
                               CK_RV (*tell)(void *ctx, const struct explained *answer), void *ctx);
 
+/* The same question without anybody who puts it: request is good for policy_who_can(), with what is
+ * known of the object; policy is NULL where it cannot be read. */
+MUST_CHECK CK_RV gate_who_can(struct run *run, const struct ask *ask,
+                              CK_RV (*tell)(void *ctx, const struct policy *policy,
+                                            const struct policy_request *request),
+                              void *ctx);
+
 #endif

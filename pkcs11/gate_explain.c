@@ -142,3 +142,23 @@ CK_RV gate_explain(struct run *run, const struct explain *e,
     question_release(&q);
     return rv;
 }
+
+CK_RV gate_who_can(struct run *run, const struct ask *ask,
+                   CK_RV (*tell)(void *ctx, const struct policy *policy,
+                                 const struct policy_request *request),
+                   void *ctx)
+{
+    const struct policy_field vault = {
+        .name = BYTES_LIT("vault"),
+        .value = {.kind = POLICY_STRING, .u.string = bytes_from_str(run->vault.name)}};
+    struct question q;
+    CK_RV rv = question_new(run, ask, &q);
+
+    if (rv != CKR_OK)
+        return rv;
+    q.request.context =
+        (struct policy_value){.kind = POLICY_RECORD, .u.record = {.fields = &vault, .count = 1}};
+    rv = tell(ctx, q.rules->policy, &q.request);
+    question_release(&q);
+    return rv;
+}

@@ -1,5 +1,6 @@
-/* keyward policy diff, and what policy check says of rules that do nothing. */
+/* keyward policy diff and who-can, and what policy check says of rules that do nothing. */
 #include "policy/analysis.h"
+#include "tools/client.h"
 #include "tools/cmd.h"
 #include "tools/file.h"
 #include "tools/policy_warn.h"
@@ -156,4 +157,31 @@ int cmd_policy_diff(const struct invocation *inv)
     buf_release(&texts[0]);
     buf_release(&texts[1]);
     return rc;
+}
+
+/* ---- who-can ---- */
+
+static void print_who(const struct invocation *inv, const json_t *answer)
+{
+    static const struct print_column columns[] = {
+        {"PRINCIPAL", "principal"}, {"ANYBODY", "anybody"}, {"IN", "groups"},
+        {"WHEN", "when"},           {"BY", "by"},           {NULL, NULL}};
+    const char *undecided = json_string_value(json_object_get(answer, "undecided"));
+
+    if (option(inv, "--json") != NULL) {
+        print_json(answer);
+        return;
+    }
+    print_table(json_object_get(answer, "who"), columns);
+    if (undecided != NULL && undecided[0] != '\0')
+        (void)printf("this list may not be whole: %s\n", undecided);
+}
+
+int cmd_policy_who_can(const struct invocation *inv)
+{
+    return client_do(inv, NULL,
+                     json_pack("{s:s, s:s, s:s, s:s*}", "verb", "policy.who-can", "vault",
+                               inv->args[0], "action", inv->args[1], "object",
+                               inv->arg_count > 2 ? inv->args[2] : NULL),
+                     print_who);
 }

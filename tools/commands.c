@@ -62,6 +62,8 @@ const struct command commands[] = {
      "print the policy in force; --home: the home's own"},
     {"policy explain", "VAULT REQUEST.json", 2, 2, "--json", cmd_policy_explain,
      "say how a request would be answered, and why"},
+    {"policy who-can", "VAULT ACTION [OBJECT]", 2, 3, "--json", cmd_policy_who_can,
+     "list who may do something with an object"},
     {"policy diff", "FILE FILE", 2, 2, "--json", cmd_policy_diff,
      "compare two policy texts, with a request for each difference"},
     {"policy roles", "", 0, 0, "--json", cmd_policy_roles, "list roles and their actions"},
@@ -91,7 +93,7 @@ size_t command_count(void)
 static const char *const later[] = {
     "vault delete", "vault recover",      "vault purge", "vault rekey", "key update",  "key rotate",
     "key rotation", "key import-wrapped", "key adopt",   "key backup",  "key restore", "secret",
-    "cert",         "policy who-can",
+    "cert",
 };
 
 const char *command_later(size_t i)

@@ -140,6 +140,24 @@ fails "an unknown member" 'unknown member "colour"' "$KEYWARD" policy explain we
 printf '[]' >request.json
 fails "a request that is no object" 'must be an object' "$KEYWARD" policy explain web request.json
 
+# ---- who-can ----
+who() {
+    "$KEYWARD" policy who-can web "$@"
+}
+says "who may sign, and by which rule" '^User::"alice" .*sometimes +alice-signs' who sign tls
+nobody_else() {
+    who sign tls --json >"$WORK/json" && [ "$(member '[w["principal"] for w in j["who"]], j["undecided"]')" = "(['User::\"alice\"'], '')" ]
+}
+check "and nobody else" nobody_else
+nobody() {
+    who sign other --json >"$WORK/json" && [ "$(member 'j["who"]')" = "[]" ]
+}
+check "with another key nobody may" nobody
+says "what everybody may, by the home's policy" '^User .*always +home:services' who random
+fails "an action that is none" 'no action "fly"' who fly tls
+fails "an object that is not there" 'no such object' who sign nothing
+other_is_refused "who does not administer is told nothing" "$KEYWARD" policy who-can web sign tls
+
 # ---- roles and decide ----
 says "roles and their actions" '^cryptoUser +sign,verify' env KEYWARD_HOME=/nowhere "$KEYWARD" policy roles
 check "as JSON" is_json "$KEYWARD" policy roles --json
