@@ -24,12 +24,12 @@ on_the_page() { # the command's paragraph, with each of its options
     done
 }
 while read -r line; do
-    name=$(echo "$line" | grep -oE '^[a-z]+( [a-z]+)?')
+    name=$(echo "$line" | grep -oE '^[a-z]+( [a-z]+(-[a-z]+)*)?')
     # shellcheck disable=SC2046
     check "the man page has '$name' and its options" on_the_page "$name" $(echo "$line" | grep -oE -e '--[a-z-]+')
 done <"$WORK/synopsis"
 no_more() {
-    sed -nE 's/^\.It Cm ([a-z]+( [a-z]+)?).*/\1/p' "$DOCS/man/keyward.1" | while read -r name; do
+    sed -nE 's/^\.It Cm ([a-z]+( [a-z]+(-[a-z]+)*)?).*/\1/p' "$DOCS/man/keyward.1" | while read -r name; do
         grep -qE "^$name( |\$)" "$WORK/synopsis" || echo "no such command: $name"
     done >"$WORK/extra"
     cat "$WORK/extra"
