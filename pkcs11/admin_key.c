@@ -375,20 +375,8 @@ static CK_RV key_show_verb(struct admin *a)
 
 static CK_RV public_pem(struct admin *a, const struct attrs *attrs, struct buf *ret_pem)
 {
-    struct buf spki = BUF_INIT(65536);
-    CK_KEY_TYPE type = attrs_ulong(attrs, CKA_KEY_TYPE, CK_UNAVAILABLE_INFORMATION);
-    CK_RV rv;
-
-    if (type == CKK_RSA)
-        rv = local_public_from_rsa(run_local(&a->run), attrs_bytes(attrs, CKA_MODULUS),
-                                   attrs_bytes(attrs, CKA_PUBLIC_EXPONENT), &spki);
-    else
-        rv = local_public_from_ec(run_local(&a->run), type, attrs_bytes(attrs, CKA_EC_PARAMS),
-                                  attrs_bytes(attrs, CKA_EC_POINT), &spki);
-    if (rv == CKR_OK)
-        rv = local_public_to_pem(run_local(&a->run), buf_bytes(&spki), ret_pem);
-    buf_release(&spki);
-    return rv;
+    return local_public_to_pem(run_local(&a->run), attrs_bytes(attrs, CKA_PUBLIC_KEY_INFO),
+                               ret_pem);
 }
 
 static const struct object *public_half(const struct admin_objects *objects)

@@ -88,6 +88,26 @@ nameless() {
 check "an application makes a key without a name" nameless
 says "it is listed by its id" '^\(id 5eed\) .* pair ' "$KEYWARD" key list web
 
+# ---- keys of a parameter set: from OpenSSL 3.5 on, which both sides of this test run with ----
+if openssl list -signature-algorithms 2>/dev/null | grep -q ML-DSA-65; then
+    for row in ml-kem-768=768 ml-dsa-65=65 slh-dsa-sha2-128f=128; do
+        type=${row%=*}
+        says "a key of type $type" "key web/$type is made: $type, protection software, version 1" create "web/$type" --type "$type" --protection software
+        check "has ${row#*=} for its size" size "$type" "${row#*=}"
+        check "openssl reads its public half" public "$type" 'Public-Key:'
+    done
+    for type in ML-KEM-512 ML-DSA-44 SLH-DSA-SHAKE-128f; do
+        openssl genpkey -algorithm "$type" -out "$WORK/$type.pem" 2>/dev/null
+        openssl pkey -in "$WORK/$type.pem" -pubout -out "$WORK/$type.pub" 2>/dev/null
+        says "openssl's $type" "is imported: $(tr '[:upper:]' '[:lower:]' <<<"$type" | cut -d- -f1,2) of " import "web/$type" "$WORK/$type.pem" --protection software
+        check "its public half is openssl's" same_public "$type" "$type.pub"
+    done
+    says "a pair that encapsulates says so" '^ml-kem-768 .* decapsulate,encapsulate$' "$KEYWARD" key list web
+else
+    fails "an ML-DSA key is not made by an older OpenSSL" 'not offered' create web/no --type ml-dsa-65 --protection software
+fi
+fails "a parameter set that is none" 'is unknown: it is one of' create web/no --type ml-dsa-66
+
 # ---- what is not offered ----
 fails "x25519, which the HSM does not have" 'ask for a software key .*--protection software' create web/no --type x25519
 fails "RSA of 1024 bits is none of the types" 'is unknown: it is one of' create web/no --type rsa:1024
