@@ -6,8 +6,11 @@
 need openssl pkcs11-tool timeout
 provider_conf
 make_home
-for key in rsa:2048 ec:P-256 ec:P-384; do
-    "$KEYWARD" key create "web/${key/:/}" --type "$key" >/dev/null
+# An RSA and an EC key of each protection.
+for key in rsa:2048 ec:P-256 rsa:3072 ec:P-384; do
+    protection=software
+    [[ $key != rsa:2048 && $key != ec:P-256 ]] || protection=hsm
+    "$KEYWARD" key create "web/${key/:/}" --type "$key" --protection $protection >/dev/null
     "$KEYWARD" key public "web/${key/:/}" >"$WORK/${key/:/}.pub"
 done
 printf 'signed by the provider' >"$WORK/data"
@@ -26,9 +29,9 @@ plain() {
 
 listed() {
     with storeutl -keys "pkcs11:token=web" | tee "$WORK/list"
-    grep -q 'Total found: 3' "$WORK/list"
+    grep -q 'Total found: 4' "$WORK/list"
 }
-check "storeutl lists the three private keys" listed
+check "storeutl lists the four private keys" listed
 same_public() { # name
     with pkey -pubin -in "pkcs11:token=web;object=$1;type=public" -pubout -out "$WORK/pub" && cmp "$WORK/pub" "$WORK/$1.pub"
 }
@@ -49,7 +52,7 @@ issued() {
         with x509 -req -in "$WORK/leaf.csr" -CA "$WORK/$1.crt" -CAkey "$(uri "$1")" -days 2 -out "$WORK/leaf.crt" &&
         plain verify -CAfile "$WORK/$1.crt" "$WORK/leaf.crt"
 }
-for key in rsa2048 ecP-256 ecP-384; do
+for key in rsa2048 ecP-256 rsa3072 ecP-384; do
     check "req signs a request with $key, plain openssl verifies it" request "$key"
     check "req makes a certificate with it" certificate "$key"
     check "x509 issues a certificate with it" issued "$key"
@@ -63,6 +66,7 @@ signed() { # name options...
         plain pkeyutl -verify -pubin -inkey "$WORK/$name.pub" -rawin -digest sha256 -in "$WORK/data" -sigfile "$WORK/sig" "$@"
 }
 check "pkeyutl signs with RSA PKCS#1" signed rsa2048
+check "with a software key" signed rsa3072
 check "with RSA PSS" signed rsa2048 -pkeyopt rsa_padding_mode:pss -pkeyopt rsa_pss_saltlen:32
 check "with ECDSA on P-256" signed ecP-256
 check "and on P-384" signed ecP-384
@@ -87,6 +91,8 @@ cms_signed() { # name
 }
 check "cms signs with the RSA key" cms_signed rsa2048
 check "and with the EC key" cms_signed ecP-256
+check "and with software keys" cms_signed rsa3072
+check "of both kinds" cms_signed ecP-384
 cms_decrypted() {
     plain cms -encrypt -binary -aes256 -in "$WORK/data" -outform DER -out "$WORK/cms" "$WORK/rsa2048.crt" &&
         with cms -decrypt -inform DER -in "$WORK/cms" -recip "$WORK/rsa2048.crt" -inkey "$(uri rsa2048)" -out "$WORK/back" &&
@@ -115,6 +121,10 @@ many() {
         handshake rsa2048 "$PORT" && handshake ecP-256 $((PORT + 1)) || return 1
     done
 }
+serve rsa3072 $((PORT + 2))
+serve ecP-384 $((PORT + 3))
+check "with a software RSA key" wait_for 20 handshake rsa3072 $((PORT + 2))
+check "and with a software EC key" wait_for 20 handshake ecP-384 $((PORT + 3))
 check "twenty handshakes more" many
 
 # ---- a host that prefers the provider ----
