@@ -6,6 +6,7 @@
  * It must never crash (the sanitizers watch), and: a refusal has a place and a sentence; deciding
  * twice gives one answer; an answer with errors is no.
  */
+#include "policy/analysis.h"
 #include "policy/policy.h"
 
 #include "policy/schema.h"
@@ -63,6 +64,18 @@ static void ask(const struct policy *policy)
     require(!verdicts[0].allow || verdicts[0].reason_count > 0, "a yes without a permit");
 }
 
+/* Whatever is sound can be analysed, to an answer or to the bound. */
+static void analyse(const struct policy *policy)
+{
+    struct policy_wasted found[2];
+    struct policy_doubt doubt;
+    size_t count = 0;
+
+    require(policy_find_wasted(policy, 2000, found, 2, &count, &doubt) == CKR_OK,
+            "an analysis that fails");
+    require(count <= policy_count(policy), "more wasted rules than there are");
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct policy_source source = {.name = "fuzz", .text = BYTES(data, size), .prefix = "p:"};
@@ -75,7 +88,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                 "a refusal without its place");
         return 0;
     }
-    (void)policy_check(policy, errors, 2);
+    if (policy_check(policy, errors, 2) == 0)
+        analyse(policy);
     ask(policy);
     policy_free(policy);
     return 0;
@@ -93,6 +107,11 @@ static const char *const corpus[] = {
     "permit(principal == User::\"alice\", action == Action::\"sign\", resource == Key::\"v/k\") "
     "when "
     "{ resource.size >= 2048 && -(-1) == 1 && [1, context.size, {a: [principal]}].contains(1) };",
+    "permit(principal, action, resource) when { context has ip && "
+    "context.ip.isInRange(ip(\"10.0.0.0/8\")) && context.time.offset(duration(\"-1h\")).toTime() < "
+    "duration(\"12h\") && datetime(\"2026-01-01T00:00:00+0130\") <= context.time };",
+    "forbid(principal, action, resource is Key) when { resource.name like \"a*b\" && "
+    "resource.tags has t && resource.tags.t != resource.name && -resource.size > 3 };",
     "permit(principal, action, resource) when { if principal is User in [Group::\"dev\"] then "
     "{\"a b\": 1, c: true}.c else !!false || [1].containsAll([]) } unless { \"\\u{1F600}\\x41\" != "
     "context[\"name\"] }; // end",
@@ -135,6 +154,9 @@ static const char *const crumbs[] = {
     "?principal",
     "\\u{d800}",
     "ip(",
+    "ip(\"::1\")",
+    ".toDate()",
+    "duration(\"1d\")",
     "((((((((((((",
 };
 
