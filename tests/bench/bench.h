@@ -111,10 +111,10 @@ sampler sample_find_label;  /* find.c: us each */
 sampler sample_find_id;
 sampler sample_find_label_bare;
 sampler sample_find_id_bare;
-sampler sample_start_ms;     /* start.c: C_Initialize to C_Login, besides the PIN's hash */
-sampler sample_start_mib;    /* resident after that */
-sampler sample_decide_p99;   /* inside.c: us */
-sampler sample_append;       /* us each */
+sampler sample_start_ms;  /* start.c: C_Initialize to C_Login, besides the PIN's hash */
+sampler sample_start_mib; /* resident after that */
+sampler sample_decide_p99, sample_decide_few_p99, sample_decide_many_p99; /* inside.c: us */
+sampler sample_append;                                                    /* us each */
 sampler sample_append_power; /* records a second on row->threads threads */
 sampler sample_verify;       /* records a second */
 
