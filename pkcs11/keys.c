@@ -121,16 +121,26 @@ static const struct lengths {
 };
 
 /* Where there is one length only it need not be said. */
-static CK_RV take_length(struct birth *b, const struct lengths *row)
+static bool has_length(const struct lengths *row, CK_ULONG len)
 {
-    CK_ULONG len =
-        attrs_ulong(&b->pair[0]->attrs, CKA_VALUE_LEN, row->bytes[1] == 0 ? row->bytes[0] : 0);
-
-    b->spec.bits = len * 8;
     for (size_t i = 0; i < sizeof(row->bytes) / sizeof(*row->bytes); i++)
         if (len > 0 && row->bytes[i] == len)
-            return CKR_OK;
-    return fail(CKR_ATTRIBUTE_VALUE_INVALID, "CKA_VALUE_LEN is %lu: %s", len, row->words);
+            return true;
+    return false;
+}
+
+/* Where there is one length only it need not be said; of DES it cannot be said. */
+static CK_RV take_length(struct birth *b, const struct lengths *row)
+{
+    struct object *key = b->pair[0];
+    CK_ULONG len = attrs_ulong(&key->attrs, CKA_VALUE_LEN, row->bytes[1] == 0 ? row->bytes[0] : 0);
+
+    if (!has_length(row, len))
+        return fail(CKR_ATTRIBUTE_VALUE_INVALID, "CKA_VALUE_LEN is %lu: %s", len, row->words);
+    b->spec.bits = len * 8;
+    return rule_find(CKA_VALUE_LEN, kind_of_object(key)) != NULL
+               ? attrs_set_ulong(&key->attrs, CKA_VALUE_LEN, len)
+               : CKR_OK;
 }
 
 static CK_RV size_secret(struct birth *b)

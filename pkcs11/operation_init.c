@@ -31,10 +31,34 @@ enum keep {
     KEEP_BORROW, /* within the call */
 };
 
+/* ulNonceLen of ChaCha20-Poly1305 counts bits in the standard and bytes in what most programs pass;
+ * 96 of the one are 12 of the other, and neither is anything else. */
+#define NONCE_BITS  96
+#define NONCE_BYTES 12
+
+struct in_bytes {
+    CK_MECHANISM mechanism;
+    CK_SALSA20_CHACHA20_POLY1305_PARAMS params;
+};
+
+static const CK_MECHANISM *count_in_bytes(const CK_MECHANISM *given, struct in_bytes *own)
+{
+    if (given->mechanism != CKM_CHACHA20_POLY1305 || given->pParameter == NULL ||
+        given->ulParameterLen != sizeof(own->params))
+        return given;
+    memcpy(&own->params, given->pParameter, sizeof(own->params));
+    if (own->params.ulNonceLen == NONCE_BITS)
+        own->params.ulNonceLen = NONCE_BYTES;
+    own->mechanism = (CK_MECHANISM){given->mechanism, &own->params, sizeof(own->params)};
+    return &own->mechanism;
+}
+
 static CK_RV take_mechanism(struct operation *op, const CK_MECHANISM *mechanism, enum keep keep)
 {
+    struct in_bytes own;
     CK_RV rv = find_mechanism(operation_kind_row(op->kind), mechanism, &op->mech);
 
+    mechanism = keep == KEEP_COPY ? count_in_bytes(mechanism, &own) : mechanism;
     if (rv == CKR_OK && keep == KEEP_LATER) {
         op->mechanism.mechanism.mechanism = op->mech->type;
         return CKR_OK;

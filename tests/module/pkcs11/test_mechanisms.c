@@ -247,6 +247,39 @@ START_TEST(key_pairs_are_made_on_curves_of_their_type)
 }
 END_TEST
 
+/* ---- ChaCha20 ---- */
+
+static CK_RV poly1305(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE key, CK_ULONG nonce_len,
+                      CK_BYTE out[static 20])
+{
+    CK_BYTE nonce[96] = "twelve bytes and more";
+    CK_SALSA20_CHACHA20_POLY1305_PARAMS params = {.pNonce = nonce, .ulNonceLen = nonce_len};
+    CK_MECHANISM m = {CKM_CHACHA20_POLY1305, &params, sizeof(params)};
+    CK_ULONG n = 20;
+    CK_RV rv = p11->C_EncryptInit(session, &m, key);
+
+    return rv == CKR_OK ? p11->C_Encrypt(session, (CK_BYTE[]){"data"}, 4, out, &n) : rv;
+}
+
+START_TEST(a_nonce_of_chacha20_is_counted_in_bits_or_in_bytes)
+{
+    CK_MECHANISM make = {CKM_CHACHA20_KEY_GEN, NULL, 0};
+    CK_SESSION_HANDLE session = token_alice();
+    CK_OBJECT_HANDLE key = 0;
+    CK_BYTE one[20], other[20];
+
+    assert_ok(p11->C_GenerateKey(session, &make, LIST(SOFTWARE), &key)); /* it has one length */
+    ck_assert_uint_eq(token_ulong(session, key, CKA_VALUE_LEN), 32);
+    assert_ok(poly1305(session, key, 12, one));
+    assert_ok(poly1305(session, key, 96, other));
+    ck_assert_mem_eq(one, other, 20);
+    assert_rv(CKR_MECHANISM_PARAM_INVALID, poly1305(session, key, 11, one));
+    assert_rv(CKR_MECHANISM_PARAM_INVALID, poly1305(session, key, 13, one));
+    assert_rv(CKR_MECHANISM_PARAM_INVALID, poly1305(session, key, 64, one));
+    assert_ok(p11->C_Finalize(NULL));
+}
+END_TEST
+
 int main(void)
 {
     const struct suite_case cases[] = {
@@ -256,6 +289,7 @@ int main(void)
         CASE(a_key_does_what_its_own_device_does),
         CASE_LOOP(secret_keys_are_made_in_the_lengths_they_have, COUNT(secrets)),
         CASE_LOOP(key_pairs_are_made_on_curves_of_their_type, COUNT(pairs)),
+        CASE(a_nonce_of_chacha20_is_counted_in_bits_or_in_bytes),
     };
 
     return token_suite("pkcs11/mechanisms", cases, COUNT(cases));
