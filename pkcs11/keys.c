@@ -120,7 +120,6 @@ static const struct lengths {
     {CKK_DES3, {24}, "a triple DES key has 24 bytes"},
 };
 
-/* Where there is one length only it need not be said. */
 static bool has_length(const struct lengths *row, CK_ULONG len)
 {
     for (size_t i = 0; i < sizeof(row->bytes) / sizeof(*row->bytes); i++)
