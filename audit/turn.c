@@ -30,7 +30,8 @@ enum {
 /* The shared piece. Its name is random and stands in 'lock' too: ids are used again. */
 struct turn_shared {
     char name[2 * NAME_LEN + 1];
-    pthread_mutex_t mutex; /* guards: */
+    _Atomic uint64_t turns; /* had by all */
+    pthread_mutex_t mutex;  /* guards: */
     struct turn_place place;
 };
 
@@ -280,22 +281,30 @@ void turn_close(struct turn *t)
 
 /* ---- turns ---- */
 
-static int take_mutex(pthread_mutex_t *mutex)
+/* A mutex is not given in the order of asking, and with more threads than CPUs a waiter can miss
+ * many turns: that is no reason to refuse. */
+static int take_mutex(pthread_mutex_t *mutex, _Atomic uint64_t *turns)
 {
+    uint64_t before = 0;
     int error = pthread_mutex_trylock(mutex);
 
-    if (error == EBUSY) {
+    for (unsigned waits = 0; error == EBUSY || (error == ETIMEDOUT && waits < TURN_WAITS &&
+                                                atomic_load(turns) != before);
+         waits++) {
         int64_t until = deadline();
         struct timespec ts = {.tv_sec = until / 1000000000, .tv_nsec = until % 1000000000};
 
+        before = atomic_load(turns);
         error = pthread_mutex_clocklock(mutex, CLOCK_MONOTONIC, &ts);
     }
+    if (error == 0 || error == EOWNERDEAD)
+        atomic_fetch_add(turns, 1);
     return error;
 }
 
 static CK_RV take_shared(struct turn_shared *shared)
 {
-    int error = take_mutex(&shared->mutex);
+    int error = take_mutex(&shared->mutex, &shared->turns);
 
     if (error == EOWNERDEAD) {
         (void)pthread_mutex_consistent(&shared->mutex);
@@ -311,7 +320,7 @@ static CK_RV take_alone(struct turn *t)
     bool taken = false;
     CK_RV rv;
 
-    if (take_mutex(&t->alone) != 0)
+    if (take_mutex(&t->alone, &t->turns) != 0)
         return fail_held();
     rv = lock_file(t->lock, LOCK_EX, until, &taken);
     if (rv == CKR_OK && !taken)

@@ -25,6 +25,7 @@
 #include "base/fail.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/stat.h>
@@ -46,16 +47,20 @@ struct turn {
     int lock;                   /* the file 'lock' */
     struct stat lock_id;        /* its device and inode */
     struct turn_shared *shared; /* NULL: by flock() alone */
-    pthread_mutex_t alone;      /* then: among the threads of this process, guards: */
+    _Atomic uint64_t turns;     /* then: had by this process */
+    pthread_mutex_t alone;      /* and among its threads, guards: */
     struct turn_place place;
 };
 
-/* Waits for TRAIL_DEADLINE_MS at most, as turn_take() does. On failure t is closed. */
+/* Waits for TRAIL_DEADLINE_MS at most. On failure t is closed. */
 MUST_CHECK CK_RV turn_open(struct turn *t, int folder);
 void turn_close(struct turn *t);
 /* In a child after fork, and for what was never opened: leaves all locks as they are. */
 void turn_abandon(struct turn *t);
 
+/* Waits for TRAIL_DEADLINE_MS at most while nobody has a turn; as long as others have theirs the
+ * log is written, and a waiter stays for up to TURN_WAITS of such waits. */
+#define TURN_WAITS 50
 MUST_CHECK CK_RV turn_take(struct turn *t);
 void turn_give(struct turn *t);
 /* For whose turn it is. */

@@ -187,6 +187,44 @@ START_TEST(threads_whose_time_is_up_left_no_record)
 }
 END_TEST
 
+static int turns_folder;
+
+/* A turn of most of the time that anybody waits for nobody's. */
+static void *have_long_turn(void *had)
+{
+    struct turn turn;
+
+    if (turn_open(&turn, turns_folder) != CKR_OK)
+        return NULL;
+    if (turn_take(&turn) == CKR_OK) {
+        (void)usleep(TRAIL_DEADLINE_MS * 600);
+        *(bool *)had = true;
+        turn_give(&turn);
+    }
+    turn_close(&turn);
+    return NULL;
+}
+
+START_TEST(who_waits_for_many_turns_gets_one)
+{
+    struct logbox box;
+    struct trail *trail = logbox_start(&box);
+    pthread_t ids[6];
+    bool had[6] = {false};
+
+    turns_folder = open(box.dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    for (size_t i = 0; i < 6; i++)
+        ck_assert_int_eq(pthread_create(&ids[i], NULL, have_long_turn, &had[i]), 0);
+    for (size_t i = 0; i < 6; i++) {
+        ck_assert_int_eq(pthread_join(ids[i], NULL), 0);
+        ck_assert_msg(had[i], "the %zu. was refused while others had their turns", i + 1);
+    }
+    (void)close(turns_folder);
+    trail_close(trail);
+    logbox_release(&box);
+}
+END_TEST
+
 /* Alone with System V memory of our own: none, or other than that of who came first. False without
  * the rights to make such a place. */
 static bool leave_ipc_namespace(bool no_memory)
@@ -295,6 +333,7 @@ int main(void)
         CASE_SLOW(threads_that_wait_for_the_disk_wait_together, 60),
         CASE_LOOP(what_is_refused_together_left_no_record, 2),
         CASE(threads_whose_time_is_up_left_no_record),
+        CASE(who_waits_for_many_turns_gets_one),
         CASE(without_memory_to_share_turns_are_taken_by_the_lock_file),
         CASE_LOOP(who_sees_other_memory_is_refused_beside_those_who_write, 2),
         CASE(what_the_disk_refused_is_never_called_durable_later),
