@@ -5,7 +5,7 @@ import subprocess
 import sys
 
 ROWS = """soft-rsa soft-ec soft-gcm-16k soft-gcm-16 soft-scale hsm-ec hsm-rsa hsm-gcm-16 hsm-scale none-ec none-rsa none-gcm-16 find-label-100 find-id-100
-find-label-large find-id-large start start-memory decide log-append log-power log-verify""".split()
+find-label-large find-id-large start start-memory decide-few decide decide-many log-append log-power log-verify""".split()
 
 
 def report(number, sentence, findings):
