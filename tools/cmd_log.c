@@ -11,13 +11,6 @@
 
 #define CHECKPOINT_MAX 65536 /* bytes of a checkpoint with the signatures of many witnesses */
 
-static const char *text(const json_t *answer, const char *name)
-{
-    const char *value = json_string_value(json_object_get(answer, name));
-
-    return value != NULL ? value : "";
-}
-
 static int tell_report(const struct invocation *inv, const json_t *answer)
 {
     const json_t *report = json_object_get(answer, "report");
@@ -29,12 +22,12 @@ static int tell_report(const struct invocation *inv, const json_t *answer)
         (void)printf("log verified: %lld records signed, %lld behind the checkpoint, root %s\n",
                      (long long)json_integer_value(json_object_get(report, "size")),
                      (long long)json_integer_value(json_object_get(report, "unsigned-tail")),
-                     text(report, "root"));
+                     member_text(report, "root"));
     if (!ok)
         return tool_fail(TOOL_FAILED, inv->command->name,
                          "the log is not whole: %s: keep the "
                          "folder as it is, it is evidence",
-                         text(report, "problem"));
+                         member_text(report, "problem"));
     return TOOL_DONE;
 }
 
@@ -89,11 +82,11 @@ int cmd_log_verify(const struct invocation *inv)
 static void print_proof(const struct invocation *inv, const json_t *answer)
 {
     if (option(inv, "--record") != NULL)
-        (void)fputs(text(answer, "record"), stdout);
+        (void)fputs(member_text(answer, "record"), stdout);
     else if (option(inv, "--json") != NULL)
         print_json(answer);
     else
-        (void)fputs(text(answer, "proof"), stdout);
+        (void)fputs(member_text(answer, "proof"), stdout);
 }
 
 int cmd_log_prove(const struct invocation *inv)
@@ -117,7 +110,7 @@ int cmd_log_prove(const struct invocation *inv)
 static void print_key(const struct invocation *inv, const json_t *answer)
 {
     (void)inv;
-    (void)puts(text(answer, "key"));
+    (void)puts(member_text(answer, "key"));
 }
 
 int cmd_log_key(const struct invocation *inv)
@@ -142,7 +135,7 @@ int cmd_log_checkpoint(const struct invocation *inv)
 static void print_metrics(const struct invocation *inv, const json_t *answer)
 {
     (void)inv;
-    (void)fputs(text(answer, "text"), stdout);
+    (void)fputs(member_text(answer, "text"), stdout);
 }
 
 int cmd_metrics(const struct invocation *inv)

@@ -45,23 +45,32 @@ static bool print_page(const struct log_format *format, const json_t *answer)
 }
 
 /* Up to what the log held when a page came back as the last; with follow for ever. */
-static int read_log(const struct invocation *inv, const struct log_format *format, json_int_t from,
+static int read_log(struct client *client, const struct log_format *format, json_int_t from,
                     bool follow)
 {
-    struct client client;
-    int rc = client_open(inv, &client);
+    int rc = TOOL_DONE;
 
     while (rc == TOOL_DONE && from >= 0) {
         json_t *answer = NULL;
         const json_t *next;
 
-        rc = get_page(&client, from, follow ? FOLLOW_WAIT_MS : 0, &answer);
+        rc = get_page(client, from, follow ? FOLLOW_WAIT_MS : 0, &answer);
         next = json_object_get(answer, follow ? "end" : "next");
         from = json_is_integer(next) ? json_integer_value(next) : -1;
         if (rc == TOOL_DONE && !print_page(format, answer))
             from = -1;
         json_decref(answer);
     }
+    return rc;
+}
+
+static int read_all(const struct invocation *inv, const struct log_format *format)
+{
+    struct client client;
+    int rc = client_open(inv, &client);
+
+    if (rc == TOOL_DONE)
+        rc = read_log(&client, format, 0, false);
     client_close(&client);
     return rc;
 }
@@ -73,32 +82,34 @@ static const struct log_format *plain_or_json(const struct invocation *inv)
 
 int cmd_log_show(const struct invocation *inv)
 {
-    return read_log(inv, plain_or_json(inv), 0, false);
+    return read_all(inv, plain_or_json(inv));
 }
 
-/* Where the log ends now: how much it holds is in the answer to a request for nothing. */
-static int end_of_log(const struct invocation *inv, json_int_t *ret)
+/* How much the log holds now. */
+static int end_of_log(struct client *client, json_int_t *ret)
 {
-    struct client client;
     json_t *answer = NULL;
-    int rc = client_open(inv, &client);
+    int rc = client_call(client, json_pack("{s:s}", "verb", "status"), &answer);
 
-    if (rc == TOOL_DONE)
-        rc = client_call(&client, json_pack("{s:s}", "verb", "status"), &answer);
     if (rc == TOOL_DONE)
         *ret = json_integer_value(json_object_get(json_object_get(answer, "log"), "size"));
     json_decref(answer);
-    client_close(&client);
     return rc;
 }
 
 /* From now on, or from --since. */
 int cmd_log_follow(const struct invocation *inv)
 {
+    struct client client;
     json_int_t from = 0;
-    int rc = option(inv, "--since") != NULL ? TOOL_DONE : end_of_log(inv, &from);
+    int rc = client_open(inv, &client);
 
-    return rc == TOOL_DONE ? read_log(inv, plain_or_json(inv), from, true) : rc;
+    if (rc == TOOL_DONE && option(inv, "--since") == NULL)
+        rc = end_of_log(&client, &from);
+    if (rc == TOOL_DONE)
+        rc = read_log(&client, plain_or_json(inv), from, true);
+    client_close(&client);
+    return rc;
 }
 
 int cmd_log_export(const struct invocation *inv)
@@ -109,5 +120,5 @@ int cmd_log_export(const struct invocation *inv)
     if (format == NULL)
         return tool_fail(TOOL_USAGE, inv->command->name,
                          "--format %s: there are json, syslog, cef and text", name);
-    return read_log(inv, format, 0, false);
+    return read_all(inv, format);
 }

@@ -12,16 +12,9 @@
 #include <time.h>
 #include <unistd.h>
 
-static const char *text(const json_t *event, const char *name)
-{
-    const char *value = json_string_value(json_object_get(event, name));
-
-    return value != NULL ? value : "";
-}
-
 static bool is(const json_t *event, const char *name, const char *value)
 {
-    return strcmp(text(event, name), value) == 0;
+    return strcmp(member_text(event, name), value) == 0;
 }
 
 /* ---- for people ---- */
@@ -29,25 +22,26 @@ static bool is(const json_t *event, const char *name, const char *value)
 /* seq time principal function action vault/object mechanism -> rv (reason) */
 static void print_text(json_t *event)
 {
-    const char *object = text(event, "object");
+    const char *object = member_text(event, "object");
 
     (void)printf("%lld %s ", (long long)json_integer_value(json_object_get(event, "seq")),
-                 text(event, "time"));
-    print_safe(text(event, "principal")[0] != '\0' ? text(event, "principal") : "-");
-    (void)printf(" %s %s ", text(event, "function"),
-                 text(event, "action")[0] != '\0' ? text(event, "action") : "-");
-    (void)printf("%s%s", text(event, "vault")[0] != '\0' ? text(event, "vault") : "-",
+                 member_text(event, "time"));
+    print_safe(member_text(event, "principal")[0] != '\0' ? member_text(event, "principal") : "-");
+    (void)printf(" %s %s ", member_text(event, "function"),
+                 member_text(event, "action")[0] != '\0' ? member_text(event, "action") : "-");
+    (void)printf("%s%s", member_text(event, "vault")[0] != '\0' ? member_text(event, "vault") : "-",
                  object[0] != '\0' ? "/" : "");
     print_safe(object);
-    if (text(event, "mechanism")[0] != '\0')
-        (void)printf(" %s", text(event, "mechanism"));
+    if (member_text(event, "mechanism")[0] != '\0')
+        (void)printf(" %s", member_text(event, "mechanism"));
     if (is(event, "phase", "intent"))
         (void)printf(" -> intent");
     else
-        (void)printf(" -> %s%s", is(event, "verdict", "deny") ? "denied " : "", text(event, "rv"));
-    if (text(event, "reason")[0] != '\0') {
+        (void)printf(" -> %s%s", is(event, "verdict", "deny") ? "denied " : "",
+                     member_text(event, "rv"));
+    if (member_text(event, "reason")[0] != '\0') {
         (void)printf(" (");
-        print_safe(text(event, "reason"));
+        print_safe(member_text(event, "reason"));
         (void)putchar(')');
     }
     (void)putchar('\n');
@@ -69,7 +63,7 @@ static enum outcome outcome_of(const json_t *event)
 {
     if (is(event, "verdict", "deny"))
         return DENIED;
-    return text(event, "rv")[0] == '\0' || is(event, "rv", "CKR_OK") ? SUCCEEDED : FAILED;
+    return member_text(event, "rv")[0] == '\0' || is(event, "rv", "CKR_OK") ? SUCCEEDED : FAILED;
 }
 
 /* A member's value, every byte of `escaped` with a backslash before it, control characters as
@@ -125,10 +119,10 @@ static void print_syslog(json_t *event)
 
     (void)gethostname(host, sizeof(host) - 1);
     (void)printf("<%d>1 %s ", FACILITY_AUDIT * 8 + severities[outcome_of(event)],
-                 text(event, "time"));
+                 member_text(event, "time"));
     put_syslog_name(host);
     (void)printf("keyward %lld ", (long long)json_integer_value(json_object_get(event, "pid")));
-    put_syslog_name(text(event, "function"));
+    put_syslog_name(member_text(event, "function"));
     (void)printf("[" SD_ID);
     json_object_foreach(event, name, value)
     {
@@ -181,13 +175,15 @@ static void put_cef(const char *key, const json_t *value, const char *label)
 static void print_cef(json_t *event)
 {
     enum outcome outcome = outcome_of(event);
-    const char *what = text(event, text(event, "action")[0] != '\0' ? "action" : "function");
+    const char *what =
+        member_text(event, member_text(event, "action")[0] != '\0' ? "action" : "function");
 
     (void)printf("CEF:0|keyward|keyward|" KEYWARD_VERSION "|");
-    put_escaped(text(event, "function"), "\\|", "?");
+    put_escaped(member_text(event, "function"), "\\|", "?");
     (void)putchar('|');
     put_escaped(what, "\\|", "?");
-    (void)printf("|%d|rt=%lld outcome=%s", cef_severities[outcome], epoch_ms(text(event, "time")),
+    (void)printf("|%d|rt=%lld outcome=%s", cef_severities[outcome],
+                 epoch_ms(member_text(event, "time")),
                  is(event, "phase", "intent") ? "intent" : cef_outcomes[outcome]);
     for (size_t i = 0; i < sizeof(cef_keys) / sizeof(*cef_keys); i++)
         put_cef(cef_keys[i].key, json_object_get(event, cef_keys[i].member), cef_keys[i].label);

@@ -14,6 +14,13 @@ static bool is_control(char c)
     return (unsigned char)c < 0x20 || c == 0x7f;
 }
 
+const char *member_text(const json_t *object, const char *name)
+{
+    const char *value = json_string_value(json_object_get(object, name));
+
+    return value != NULL ? value : "";
+}
+
 void print_safe(const char *text)
 {
     for (const char *c = text; *c != '\0'; c++)

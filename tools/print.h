@@ -20,6 +20,9 @@ char *print_value(const json_t *value);
 /* Indented JSON and a newline. */
 void print_json(const json_t *json);
 
+/* A text member; "" where there is none. */
+const char *member_text(const json_t *object, const char *name);
+
 /* Text that came from elsewhere (labels, reasons): control characters shown as '?', so that nothing
  * in a log or a name drives the terminal. */
 void print_safe(const char *text);
