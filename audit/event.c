@@ -103,8 +103,22 @@ static void put_answer(struct buf *out, const struct event *e)
     if (e->phase != EVENT_INTENT)
         put_text(out, MEMBER("rv"), name_of_rv(e->rv, name), LIMIT_WORD);
     put_text(out, MEMBER("reason"), e->reason, LIMIT_LABEL);
+}
+
+static void put_time(struct buf *out, struct bytes member, int64_t n)
+{
+    if (n != 0)
+        put_signed(out, member, n);
+}
+
+static void put_times(struct buf *out, const struct event *e)
+{
     if (e->duration_ns != 0)
         put_signed(out, MEMBER("duration_us"), e->duration_ns / 1000);
+    put_time(out, MEMBER("policy_ns"), e->policy_ns);
+    put_time(out, MEMBER("hsm_ns"), e->hsm_ns);
+    put_time(out, MEMBER("software_ns"), e->software_ns);
+    put_time(out, MEMBER("log_ns"), e->log_ns);
 }
 
 size_t event_head(uint64_t seq, int64_t realtime_ns, char out[static EVENT_HEAD_MAX])
@@ -135,6 +149,7 @@ void event_body(const struct event *event, struct buf *out)
     put_object(out, event);
     put_act(out, event);
     put_answer(out, event);
+    put_times(out, event);
     buf_putc(out, '}');
 }
 

@@ -51,13 +51,14 @@ static bool count_record(void *ctx, uint64_t seq, struct bytes json)
 
 /* ---- what is kept between scrapes ---- */
 
-/* What is of another log, or of a longer one, is dropped. */
+/* What is of another log, of a longer one, or counted another way, is dropped. */
 static bool is_of_this_log(const struct tally *t, uint64_t size)
 {
     const char *log = json_string_value(json_object_get(t->kept, "log"));
     json_int_t upto = json_integer_value(json_object_get(t->kept, "upto"));
 
-    return log != NULL && strcmp(log, engine_log_key_text(t->a->run.app->engine)) == 0 &&
+    return json_integer_value(json_object_get(t->kept, "format")) == METRICS_FORMAT &&
+           log != NULL && strcmp(log, engine_log_key_text(t->a->run.app->engine)) == 0 &&
            upto >= 0 && (uint64_t)upto <= size;
 }
 
@@ -72,13 +73,11 @@ static CK_RV load(struct tally *t, int home, uint64_t size)
     buf_release(&data);
     if (!json_is_object(t->kept) || !is_of_this_log(t, size)) {
         json_decref(t->kept);
-        t->kept = json_pack("{s:s}", "log", engine_log_key_text(t->a->run.app->engine));
+        t->kept = json_pack("{s:s, s:i}", "log", engine_log_key_text(t->a->run.app->engine),
+                            "format", METRICS_FORMAT);
     }
     t->upto = json_integer_value(json_object_get(t->kept, "upto"));
-    t->metrics.operations = metrics_family(t->kept, "operations");
-    t->metrics.denied = metrics_family(t->kept, "denied");
-    t->metrics.durations = metrics_family(t->kept, "durations");
-    if (t->metrics.operations == NULL || t->metrics.denied == NULL || t->metrics.durations == NULL)
+    if (!metrics_take(&t->metrics, t->kept))
         return rv == CKR_OK ? fail_memory() : rv;
     return rv;
 }

@@ -77,6 +77,7 @@ struct session {
     pthread_mutex_t lock;  /* held by the call that works in it */
     unsigned refs;         /* the table's and running calls'; guarded by app->lock */
     bool closed;           /* guarded by app->lock */
+    int64_t log_ns;        /* what its last record took to be written; guarded by lock */
     struct operation *operations[OPERATION_KINDS]; /* guarded by lock */
     struct message
         *messages[OPERATION_KINDS]; /* of the OPERATION_MESSAGE_ kinds; guarded by lock */

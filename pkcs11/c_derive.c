@@ -149,8 +149,10 @@ static CK_RV do_derive(struct run *run, const struct key_use *use, const struct 
     struct bytes other = second != NULL ? secret_bytes(second->object.material) : BYTES_NONE;
     size_t len = attrs_ulong(&object->attrs, CKA_VALUE_LEN, 0);
     struct secret *value = NULL;
+    int64_t began = run_now(run);
     CK_RV rv = hsm_derive(run_device(run, base), &use->key, d->mechanism, other, len, &value);
 
+    run_device_took(run, base, began);
     if (rv == CKR_OK && passes_bits_on(d->mechanism->mechanism)) {
         rv = check_whole(base, value);
         if (rv == CKR_OK && second != NULL)

@@ -136,13 +136,16 @@ static CK_RV do_decapsulate(struct run *run, const struct key_use *use, const st
     struct hsm *device = run_device(run, key_use_object(use));
     struct incoming incoming;
     struct secret *value = NULL;
+    int64_t began;
     CK_RV rv = incoming_begin(run, way, key_use_object(use), call->mechanism, call->template,
                               call->count, &incoming);
 
     if (rv != CKR_OK)
         return rv;
+    began = run_now(run);
     rv = hsm_decapsulate(device, &use->key, call->mechanism, ciphertext, secret_len(&incoming),
                          &value);
+    run_device_took(run, key_use_object(use), began);
     if (way->sensitive)
         rv = incoming_unwrap_code(rv);
     rv = key_use_record(run, &use->op->grant, rv == CKR_OK ? secret_bytes(value) : BYTES_NONE, rv);

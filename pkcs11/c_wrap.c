@@ -81,12 +81,16 @@ static CK_RV do_wrap(struct run *run, const struct key_use *use, const CK_MECHAN
                      struct bytes material, struct buf *out)
 {
     const struct object *wrapping = key_use_object(use);
+    int64_t began = run_now(run);
+    CK_RV rv;
 
     if (wrapping->cls == CKO_PUBLIC_KEY)
         return local_wrap(run_local(run), attrs_bytes(&wrapping->attrs, CKA_PUBLIC_KEY_INFO),
                           mechanism, material, out);
-    return hsm_run(run_device(run, wrapping), HSM_WRAP, &use->key, mechanism, material, BYTES_NONE,
-                   out);
+    rv = hsm_run(run_device(run, wrapping), HSM_WRAP, &use->key, mechanism, material, BYTES_NONE,
+                 out);
+    run_device_took(run, wrapping, began);
+    return rv;
 }
 
 /* Where a wrapped key goes; aead: its tag and a generated IV go to places of their own. */
@@ -204,10 +208,13 @@ static CK_RV do_unwrap(struct run *run, const struct key_use *use, const CK_MECH
                        struct bytes wrapped, struct secret **ret)
 {
     SCOPED(buf_release_secure) struct buf out = BUF_INIT(OBJECT_MATERIAL_MAX);
+    const struct object *unwrapping = key_use_object(use);
     struct secret *value = NULL;
-    CK_RV rv = hsm_run(run_device(run, key_use_object(use)), HSM_UNWRAP, &use->key, mechanism,
-                       wrapped, BYTES_NONE, &out);
+    int64_t began = run_now(run);
+    CK_RV rv = hsm_run(run_device(run, unwrapping), HSM_UNWRAP, &use->key, mechanism, wrapped,
+                       BYTES_NONE, &out);
 
+    run_device_took(run, unwrapping, began);
     rv = key_use_record(run, &use->op->grant, buf_bytes(&out), incoming_unwrap_code(rv));
     if (rv != CKR_OK)
         return rv;

@@ -148,7 +148,8 @@ struct run {
     struct session *session; /* CALL_NEEDS_SESSION */
     bool has_vault;
     struct vault_info vault;
-    int64_t started;     /* monotonic */
+    int64_t started; /* monotonic */
+    struct spent spent;
     uint64_t generation; /* run_generation()'s answer; 0: not asked yet */
     struct gate gate;
     struct run_output outputs[RUN_OUTPUTS_MAX];
@@ -193,6 +194,17 @@ static inline struct hsm *run_hsm(const struct run *run)
 static inline struct hsm *run_device(const struct run *run, const struct object *object)
 {
     return engine_device(run->app->engine, object->protection);
+}
+static inline int64_t run_now(const struct run *run)
+{
+    return clock_monotonic(engine_clock(run->app->engine));
+}
+/* The object's device has worked since began (run_now()): the record tells. */
+static inline void run_device_took(struct run *run, const struct object *object, int64_t began)
+{
+    int64_t *spent = object->protection == PROTECTION_HSM ? &run->spent.hsm : &run->spent.software;
+
+    *spent += run_now(run) - began;
 }
 static inline struct store *run_store(const struct run *run)
 {

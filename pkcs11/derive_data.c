@@ -63,10 +63,12 @@ static CK_RV begin(struct run *run, const struct deriving *d, struct object *obj
 static CK_RV use_base(struct run *run, const struct key_use *use, const CK_MECHANISM *mechanism,
                       size_t len, struct object *object)
 {
+    const struct object *base = key_use_object(use);
     SCOPED_SECRET value = NULL;
-    CK_RV rv = hsm_derive(run_device(run, key_use_object(use)), &use->key, mechanism, BYTES_NONE,
-                          len, &value);
+    int64_t began = run_now(run);
+    CK_RV rv = hsm_derive(run_device(run, base), &use->key, mechanism, BYTES_NONE, len, &value);
 
+    run_device_took(run, base, began);
     rv = key_use_record(run, &use->op->grant, rv == CKR_OK ? secret_bytes(value) : BYTES_NONE, rv);
     return rv == CKR_OK ? attrs_set(&object->attrs, CKA_VALUE, secret_bytes(value)) : rv;
 }

@@ -118,10 +118,13 @@ static CK_RV keep_parts(struct run *run, struct set *set, struct bytes values)
 static CK_RV use_base(struct run *run, const struct key_use *use, const CK_MECHANISM *mechanism,
                       const size_t *lens, size_t count, struct secret **ret)
 {
+    const struct object *base = key_use_object(use);
     SCOPED_SECRET values = NULL;
-    CK_RV rv = hsm_derive_keys(run_device(run, key_use_object(use)), &use->key, mechanism,
-                               BYTES_NONE, lens, count, &values);
+    int64_t began = run_now(run);
+    CK_RV rv = hsm_derive_keys(run_device(run, base), &use->key, mechanism, BYTES_NONE, lens, count,
+                               &values);
 
+    run_device_took(run, base, began);
     rv = key_use_record(run, &use->op->grant, rv == CKR_OK ? secret_bytes(values) : BYTES_NONE, rv);
     if (rv == CKR_OK)
         *ret = TAKE(values);

@@ -70,7 +70,11 @@ static void event_start(const struct run *run, struct event *event)
         .via = run->verb != NULL ? "admin" : "pkcs11",
         .vault = run->has_vault ? run->vault.name : NULL,
         .function = run->verb != NULL ? run->verb : run->call->name,
-        .duration_ns = clock_monotonic(engine_clock(run->app->engine)) - run->started,
+        .duration_ns = run_now(run) - run->started,
+        .policy_ns = run->spent.policy,
+        .hsm_ns = run->spent.hsm,
+        .software_ns = run->spent.software,
+        .log_ns = run->session != NULL ? run->session->log_ns : 0,
     };
 }
 
@@ -100,8 +104,12 @@ static void event_grant(const struct grant *grant, struct grant_texts *texts, st
 /* The log cannot be written: the one answer to that. */
 static CK_RV append(struct run *run, const struct event *event, uint64_t *ret_seq)
 {
+    int64_t began = run_now(run);
     CK_RV rv = trail_append(engine_trail(run->app->engine), event, ret_seq);
 
+    if (run->session != NULL)
+        run->session->log_ns = run_now(run) - began;
+    run->spent = (struct spent){.policy = 0};
     if (rv != CKR_OK)
         (void)fail_in(rv, "refused, since the log cannot be written");
     return rv == CKR_OK ? CKR_OK : CKR_DEVICE_ERROR;
@@ -171,6 +179,7 @@ static void grant_fill(struct run *run, const struct ask *ask, const struct ques
 
 CK_RV gate_ask(struct run *run, const struct ask *ask)
 {
+    int64_t began = run_now(run);
     struct question q;
     struct grant grant;
     CK_RV rv = question_new(run, ask, &q);
@@ -178,6 +187,7 @@ CK_RV gate_ask(struct run *run, const struct ask *ask)
     if (rv != CKR_OK)
         return rv;
     question_decide(&q);
+    run->spent.policy += run_now(run) - began;
     grant_fill(run, ask, &q, &grant);
     rv = gate_parameters_text(run, ask->mechanism, grant.parameters);
     if (rv == CKR_OK && !q.verdict.allow)
@@ -223,13 +233,13 @@ void gate_keep(struct run *run, struct grant *ret)
     run->gate.granted = false;
 }
 
-CK_RV gate_resume(struct run *run, const struct grant *grant, const struct ask *ask)
+/* Would gate_ask() answer the same as when it gave the grant? */
+static CK_RV still_holds(struct run *run, const struct grant *grant, bool *ret)
 {
     char principal[sizeof(grant->principal)];
     struct rules *rules = NULL;
     struct login login;
     uint64_t generation = 0;
-    bool same;
     CK_RV rv = gate_login(run, &login);
 
     if (rv == CKR_OK)
@@ -240,10 +250,22 @@ CK_RV gate_resume(struct run *run, const struct grant *grant, const struct ask *
         return rv;
     who_bind(run, rules, &login);
     who_text(run, &login, principal, sizeof(principal));
-    same = generation == grant->generation && question_lasts(rules) &&
+    *ret = generation == grant->generation && question_lasts(rules) &&
            strcmp(principal, grant->principal) == 0 && strcmp(who_proof(&login), grant->proof) == 0;
     engine_rules_release(run->app->engine, rules);
-    if (!same)
+    return CKR_OK;
+}
+
+CK_RV gate_resume(struct run *run, const struct grant *grant, const struct ask *ask)
+{
+    int64_t began = run_now(run);
+    bool holds = false;
+    CK_RV rv = still_holds(run, grant, &holds);
+
+    if (rv != CKR_OK)
+        return rv;
+    run->spent.policy += run_now(run) - began;
+    if (!holds)
         return gate_ask(run, ask);
     run->gate.granted = true;
     run->gate.grant = *grant;

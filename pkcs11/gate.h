@@ -22,6 +22,19 @@
 struct run;
 struct gate_memory;
 
+/* Nanoseconds since the call's last record, by what they went into. */
+struct spent {
+    int64_t policy, hsm, software;
+};
+/* Adds from to to, and empties from. */
+static inline void spent_move(struct spent *to, struct spent *from)
+{
+    to->policy += from->policy;
+    to->hsm += from->hsm;
+    to->software += from->software;
+    *from = (struct spent){.policy = 0};
+}
+
 /* What is asked for. The members are borrowed during gate_ask(). */
 struct ask {
     enum action action;

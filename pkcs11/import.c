@@ -151,10 +151,12 @@ CK_RV import_key(struct run *run, struct object *object)
     struct hsm_key_spec spec = {.session = false};
     struct buf spki = BUF_INIT(SPKI_MAX);
     bool pair = object->cls == CKO_PRIVATE_KEY;
+    int64_t began = run_now(run);
     CK_RV rv;
 
     birth_spec(object, &spec);
     rv = hsm_import(device, &spec, secret_bytes(given), pair ? &spki : NULL, &object->material);
+    run_device_took(run, object, began);
     if (rv != CKR_OK) {
         buf_release(&spki);
         return device_code(object, rv);

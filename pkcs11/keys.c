@@ -268,10 +268,13 @@ static CK_RV make(struct birth *b)
 {
     struct object *key = b->pair[0];
     CK_RV rv = gate_intent(b->run);
+    int64_t began = run_now(b->run);
 
-    if (rv == CKR_OK)
-        rv = hsm_generate(run_device(b->run, key), &b->spec, b->count == 2 ? &b->spki : NULL,
-                          &key->material);
+    if (rv != CKR_OK)
+        return rv;
+    rv = hsm_generate(run_device(b->run, key), &b->spec, b->count == 2 ? &b->spki : NULL,
+                      &key->material);
+    run_device_took(b->run, key, began);
     if (rv != CKR_OK)
         return rv;
     rv = fill_key(b);

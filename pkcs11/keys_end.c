@@ -100,8 +100,12 @@ CK_RV keys_purge(struct run *run, const struct object *object)
         rv = check_purge(run, object);
     if (rv == CKR_OK)
         rv = gate_intent(run);
-    if (rv == CKR_OK && object->has_hsm_key)
+    if (rv == CKR_OK && object->has_hsm_key) {
+        int64_t began = run_now(run);
+
         rv = hsm_destroy(run_device(run, object), &object->hsm_key);
+        run_device_took(run, object, began);
+    }
     if (rv == CKR_OK)
         rv = object_purge(run_store(run), &run->vault, object->id);
     return rv;

@@ -8,15 +8,36 @@
 #define SERIES_MAX   10000U /* of one family; what comes after counts as the last */
 #define SERIES_OTHER "vault=\"\",action=\"other\""
 
-/* Seconds of microseconds: upper bounds of the histogram, but for the last. */
+/* Upper bounds of the histograms' buckets, but for the last. */
 static const struct {
-    json_int_t us;
-    const char *text;
+    json_int_t ns;
+    const char *seconds;
 } bounds[] = {
-    {100, "0.0001"}, {500, "0.0005"}, {1000, "0.001"}, {5000, "0.005"}, {10000, "0.01"},
-    {50000, "0.05"}, {100000, "0.1"}, {500000, "0.5"}, {1000000, "1"},  {5000000, "5"},
+    {1000, "0.000001"}, {5000, "0.000005"}, {10000, "0.00001"}, {50000, "0.00005"},
+    {100000, "0.0001"}, {500000, "0.0005"}, {1000000, "0.001"}, {5000000, "0.005"},
+    {10000000, "0.01"}, {50000000, "0.05"}, {100000000, "0.1"}, {500000000, "0.5"},
+    {1000000000, "1"},  {5000000000, "5"},
 };
 #define BOUNDS (sizeof(bounds) / sizeof(*bounds))
+
+static const struct {
+    const char *kept;   /* what it is called in what is kept */
+    const char *member; /* of a record, and how many nanoseconds its unit has */
+    json_int_t unit;
+    bool by_action; /* its label; else it has none */
+    const char *name, *help;
+} histograms[METRICS_HISTOGRAMS] = {
+    [METRICS_CALL] = {"durations", "duration_us", 1000, true, "keyward_operation_duration_seconds",
+                      "How long calls took."},
+    [METRICS_POLICY] = {"policy", "policy_ns", 1, true, "keyward_policy_duration_seconds",
+                        "How long the policy took to decide."},
+    [METRICS_HSM] = {"hsm", "hsm_ns", 1, true, "keyward_hsm_duration_seconds",
+                     "How long calls waited for the HSM."},
+    [METRICS_SOFTWARE] = {"software", "software_ns", 1, true, "keyward_software_duration_seconds",
+                          "How long calls worked with software keys."},
+    [METRICS_LOG] = {"appends", "log_ns", 1, false, "keyward_log_duration_seconds",
+                     "How long records took to be written."},
+};
 
 json_t *metrics_family(json_t *kept, const char *name)
 {
@@ -28,6 +49,20 @@ json_t *metrics_family(json_t *kept, const char *name)
             return NULL;
     }
     return object;
+}
+
+bool metrics_take(struct metrics *m, json_t *kept)
+{
+    bool whole;
+
+    m->operations = metrics_family(kept, "operations");
+    m->denied = metrics_family(kept, "denied");
+    whole = m->operations != NULL && m->denied != NULL;
+    for (size_t i = 0; i < METRICS_HISTOGRAMS; i++) {
+        m->histograms[i] = metrics_family(kept, histograms[i].kept);
+        whole = whole && m->histograms[i] != NULL;
+    }
+    return whole;
 }
 
 /* ---- counting ---- */
@@ -89,8 +124,8 @@ static bool add_at(json_t *list, size_t i, json_int_t n)
                               json_integer(json_integer_value(json_array_get(list, i)) + n)) == 0;
 }
 
-/* One list a series: how many in each bucket, the last without a bound; then their sum. */
-static bool add_duration(json_t *family, const char *labels, json_int_t us)
+/* One list a series: how many in each bucket, the last without a bound; then their sum, ns. */
+static bool add_duration(json_t *family, const char *labels, json_int_t ns)
 {
     const char *key = bounded(family, labels);
     json_t *list = json_object_get(family, key);
@@ -104,9 +139,27 @@ static bool add_duration(json_t *family, const char *labels, json_int_t us)
     while (json_array_size(list) < BOUNDS + 2)
         if (json_array_append_new(list, json_integer(0)) != 0)
             return false;
-    while (bucket < BOUNDS && us > bounds[bucket].us)
+    while (bucket < BOUNDS && ns > bounds[bucket].ns)
         bucket++;
-    return add_at(list, bucket, 1) && add_at(list, BOUNDS + 1, us);
+    return add_at(list, bucket, 1) && add_at(list, BOUNDS + 1, ns);
+}
+
+static bool count_times(const struct metrics *m, struct buf *labels, const json_t *event)
+{
+    static const char *const by_action[][2] = {{"action", "action"}, {NULL, NULL}};
+    static const char *const plain[][2] = {{NULL, NULL}};
+    bool counted = true;
+
+    for (size_t i = 0; i < METRICS_HISTOGRAMS && counted; i++) {
+        const json_t *time = json_object_get(event, histograms[i].member);
+
+        if (json_is_integer(time))
+            counted =
+                add_duration(m->histograms[i],
+                             labels_of(labels, event, histograms[i].by_action ? by_action : plain),
+                             json_integer_value(time) * histograms[i].unit);
+    }
+    return counted;
 }
 
 static bool count(const struct metrics *m, struct buf *labels, const json_t *event)
@@ -118,16 +171,13 @@ static bool count(const struct metrics *m, struct buf *labels, const json_t *eve
                                                {NULL, NULL}};
     static const char *const denial[][2] = {
         {"vault", "vault"}, {"action", "action"}, {"rule", "rules"}, {NULL, NULL}};
-    static const char *const duration[][2] = {{"action", "action"}, {NULL, NULL}};
-    const json_t *us = json_object_get(event, "duration_us");
 
     if (!add_to(m->operations, labels_of(labels, event, operation)))
         return false;
     if (strcmp(text(event, "verdict"), "deny") == 0 &&
         !add_to(m->denied, labels_of(labels, event, denial)))
         return false;
-    return us == NULL ||
-           add_duration(m->durations, labels_of(labels, event, duration), json_integer_value(us));
+    return count_times(m, labels, event);
 }
 
 bool metrics_count(const struct metrics *m, const json_t *event)
@@ -158,24 +208,33 @@ static void print_counters(struct buf *out, const char *name, const char *help, 
     }
 }
 
-static void print_histogram(struct buf *out, const char *name, const char *help, json_t *series)
+static void print_series(struct buf *out, const char *name, const char *labels, const json_t *list)
+{
+    const char *comma = labels[0] != '\0' ? "," : "";
+    const char *open = labels[0] != '\0' ? "{" : "";
+    const char *close = labels[0] != '\0' ? "}" : "";
+    long long sum = (long long)json_integer_value(json_array_get(list, BOUNDS + 1));
+    long long count = 0;
+
+    for (size_t i = 0; i <= BOUNDS; i++) {
+        count += (long long)json_integer_value(json_array_get(list, i));
+        buf_printf(out, "%s_bucket{%s%sle=\"%s\"} %lld\n", name, labels, comma,
+                   i < BOUNDS ? bounds[i].seconds : "+Inf", count);
+    }
+    buf_printf(out, "%s_sum%s%s%s %lld.%09lld\n", name, open, labels, close, sum / 1000000000,
+               sum % 1000000000);
+    buf_printf(out, "%s_count%s%s%s %lld\n", name, open, labels, close, count);
+}
+
+static void print_histogram(struct buf *out, size_t i, json_t *series)
 {
     const char *labels;
     json_t *list;
 
-    metrics_head(out, name, "histogram", help);
+    metrics_head(out, histograms[i].name, "histogram", histograms[i].help);
     json_object_foreach(series, labels, list)
     {
-        long long sum = (long long)json_integer_value(json_array_get(list, BOUNDS + 1));
-        long long count = 0;
-
-        for (size_t i = 0; i <= BOUNDS; i++) {
-            count += (long long)json_integer_value(json_array_get(list, i));
-            buf_printf(out, "%s_bucket{%s,le=\"%s\"} %lld\n", name, labels,
-                       i < BOUNDS ? bounds[i].text : "+Inf", count);
-        }
-        buf_printf(out, "%s_sum{%s} %lld.%06lld\n", name, labels, sum / 1000000, sum % 1000000);
-        buf_printf(out, "%s_count{%s} %lld\n", name, labels, count);
+        print_series(out, histograms[i].name, labels, list);
     }
 }
 
@@ -185,6 +244,6 @@ void metrics_print(const struct metrics *m, struct buf *out)
                    m->operations);
     print_counters(out, "keyward_denied_total",
                    "Refusals by the rule that denied; no rule: none permitted.", m->denied);
-    print_histogram(out, "keyward_operation_duration_seconds", "How long calls took.",
-                    m->durations);
+    for (size_t i = 0; i < METRICS_HISTOGRAMS; i++)
+        print_histogram(out, i, m->histograms[i]);
 }

@@ -11,13 +11,28 @@
 #include <jansson.h>
 #include <stdbool.h>
 
-/* Borrowed. */
+/* Of what was kept: raised whenever records are counted another way, so that all is counted anew.
+ */
+#define METRICS_FORMAT 2
+
+enum metrics_histogram {
+    METRICS_CALL,     /* the whole call */
+    METRICS_POLICY,   /* of it: deciding */
+    METRICS_HSM,      /* waiting for the HSM */
+    METRICS_SOFTWARE, /* working with a software key */
+    METRICS_LOG,      /* writing a record */
+    METRICS_HISTOGRAMS
+};
+
+/* Borrowed from what is kept. */
 struct metrics {
-    json_t *operations, *denied, *durations;
+    json_t *operations, *denied, *histograms[METRICS_HISTOGRAMS];
 };
 
 /* The family of that name in kept, made where it is not there. NULL without memory. */
 json_t *metrics_family(json_t *kept, const char *name);
+/* All that are counted from records. False without memory. */
+bool metrics_take(struct metrics *m, json_t *kept);
 /* Counts what the record says was done; an intent was not. False without memory. */
 bool metrics_count(const struct metrics *m, const json_t *event);
 

@@ -124,8 +124,11 @@ CK_RV operation_find(const struct run *run, enum operation_kind kind, struct ope
 /* What is left of the operation after a call that ended with rv. */
 CK_RV operation_settle(struct run *run, enum operation_kind kind, CK_RV rv, bool ended)
 {
-    if (rv == CKR_BUFFER_TOO_SMALL || (rv == CKR_OK && !ended))
+    if (rv == CKR_BUFFER_TOO_SMALL || (rv == CKR_OK && !ended)) {
+        if (!run->gate.granted)
+            spent_move(&run->session->operations[kind]->spent, &run->spent);
         return rv;
+    }
     operation_free(run->session->operations[kind]);
     run->session->operations[kind] = NULL;
     return rv;
@@ -224,8 +227,10 @@ static CK_RV ask_again(struct run *run, struct operation *op)
  * is one: also when the answer is now no. */
 CK_RV operation_resume(struct run *run, struct operation *op)
 {
-    CK_RV rv = ask_again(run, op);
+    CK_RV rv;
 
+    spent_move(&run->spent, &op->spent);
+    rv = ask_again(run, op);
     if (!op->intended)
         return rv;
     if (rv != CKR_OK)

@@ -332,6 +332,8 @@ CK_RV operation_once(struct run *run, enum operation_kind kind, const CK_MECHANI
 CK_RV operation_init(struct run *run, enum operation_kind kind, const CK_MECHANISM *mechanism,
                      CK_OBJECT_HANDLE key)
 {
+    CK_RV rv;
+
     if (mechanism == NULL)
         return cancel(run, kind);
     if (run->session->operations[kind] != NULL)
@@ -339,5 +341,8 @@ CK_RV operation_init(struct run *run, enum operation_kind kind, const CK_MECHANI
                     "an operation to %s is in progress in this session: end it first, or use "
                     "another session",
                     operation_kind_row(kind)->name);
-    return operation_new(run, kind, mechanism, key, KEEP_COPY, &run->session->operations[kind]);
+    rv = operation_new(run, kind, mechanism, key, KEEP_COPY, &run->session->operations[kind]);
+    if (rv == CKR_OK)
+        spent_move(&run->session->operations[kind]->spent, &run->spent);
+    return rv;
 }

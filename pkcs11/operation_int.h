@@ -80,7 +80,8 @@ struct operation {
     const struct operation_way *way;
     bool authenticated; /* by a login of its own, where the key asks for one */
     struct grant grant;
-    bool intended; /* an intent is in the log; Final writes its outcome */
+    struct spent spent; /* by its calls that left no record: told by the one at its end */
+    bool intended;      /* an intent is in the log; Final writes its outcome */
     uint64_t intent;
     uint64_t total;              /* bytes taken by Update */
     uint64_t released;           /* bytes given out by Update */
@@ -110,7 +111,7 @@ struct operation_io {
 struct operation_way {
     bool releases; /* update has output: an intent stands in the log before the first of it */
     CK_RV (*begin)(struct run *run, struct operation *op);
-    CK_RV (*update)(struct operation *op, struct bytes in, struct buf *out);
+    CK_RV (*update)(struct run *run, struct operation *op, struct bytes in, struct buf *out);
     CK_RV (*final)(struct run *run, struct operation *op, struct bytes signature, struct buf *out);
     CK_RV(*whole)
     (struct run *run, struct operation *op, const struct operation_io *io, struct buf *out);

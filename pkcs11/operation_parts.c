@@ -47,7 +47,7 @@ static CK_RV feed(struct run *run, struct operation *op, struct bytes in, struct
     if (rv == CKR_OK && op->mac != NULL)
         rv = local_mac_update(op->mac, in);
     if (rv == CKR_OK)
-        rv = op->way->update(op, in, out);
+        rv = op->way->update(run, op, in, out);
     if (rv != CKR_OK)
         return rv;
     op->total += in.len;

@@ -73,16 +73,20 @@ static CK_RV check_mac_len(const struct operation *op, struct bytes signature)
 static CK_RV use_hsm(struct run *run, const struct operation *op, struct bytes in,
                      struct bytes signature, struct buf *out)
 {
+    const struct object *object = &op->held->object;
     struct hsm_key key;
+    int64_t began;
     CK_RV rv = check_mac_len(op, signature);
 
     if (rv == CKR_OK)
         rv = held_key(run, op->held, &key);
     if (rv != CKR_OK)
         return rv;
-    return hsm_code(op,
-                    hsm_run(run_device(run, &op->held->object), operation_kind_row(op->kind)->use,
-                            &key, &op->mechanism.mechanism, in, signature, out));
+    began = run_now(run);
+    rv = hsm_run(run_device(run, object), operation_kind_row(op->kind)->use, &key,
+                 &op->mechanism.mechanism, in, signature, out);
+    run_device_took(run, object, began);
+    return hsm_code(op, rv);
 }
 
 static CK_RV use_key(struct run *run, const struct operation *op, struct bytes in,
@@ -112,8 +116,9 @@ static CK_RV begin_digest(struct run *run, struct operation *op)
     return local_digest_new(run_local(run), hash, &op->digest);
 }
 
-static CK_RV update_digest(struct operation *op, struct bytes in, struct buf *out)
+static CK_RV update_digest(struct run *run, struct operation *op, struct bytes in, struct buf *out)
 {
+    (void)run;
     (void)out;
     return local_digest_update(op->digest, in);
 }
@@ -139,7 +144,7 @@ static CK_RV whole_digest(struct run *run, struct operation *op, const struct op
     CK_RV rv = begin_digest(run, op);
 
     if (rv == CKR_OK)
-        rv = update_digest(op, io->in, out);
+        rv = update_digest(run, op, io->in, out);
     return rv == CKR_OK ? final_digest(run, op, BYTES_NONE, out) : rv;
 }
 
@@ -167,8 +172,9 @@ static CK_RV begin_gather(struct run *run, struct operation *op)
     return CKR_OK;
 }
 
-static CK_RV update_gather(struct operation *op, struct bytes in, struct buf *out)
+static CK_RV update_gather(struct run *run, struct operation *op, struct bytes in, struct buf *out)
 {
+    (void)run;
     (void)out;
     if (in.len > op->gathered.max - op->gathered.len)
         return fail(operation_kind_row(op->kind)->bad_length,
@@ -191,6 +197,7 @@ static CK_RV final_gather(struct run *run, struct operation *op, struct bytes si
 static CK_RV begin_stream(struct run *run, struct operation *op)
 {
     struct hsm_key key;
+    int64_t began;
     CK_RV rv = held_key(run, op->held, &key);
 
     if (rv != CKR_OK)
@@ -198,15 +205,18 @@ static CK_RV begin_stream(struct run *run, struct operation *op)
     held_release(op->begun);
     op->begun = op->held;
     atomic_fetch_add(&op->begun->refs, 1);
-    return hsm_code(op,
-                    hsm_begin(run_device(run, &op->held->object), operation_kind_row(op->kind)->use,
-                              &key, &op->mechanism.mechanism, &op->hsm));
+    began = run_now(run);
+    rv = hsm_begin(run_device(run, &op->begun->object), operation_kind_row(op->kind)->use, &key,
+                   &op->mechanism.mechanism, &op->hsm);
+    run_device_took(run, &op->begun->object, began);
+    return hsm_code(op, rv);
 }
 
-static CK_RV update_stream(struct operation *op, struct bytes in, struct buf *out)
+static CK_RV update_stream(struct run *run, struct operation *op, struct bytes in, struct buf *out)
 {
     bool cipher = operation_kind_row(op->kind)->cipher;
     SCOPED(buf_release_secure) struct buf part = BUF_INIT(SIZE_MAX);
+    int64_t began = run_now(run);
     CK_RV rv = CKR_OK;
 
     while (rv == CKR_OK && in.len > 0) {
@@ -217,6 +227,7 @@ static CK_RV update_stream(struct operation *op, struct bytes in, struct buf *ou
         buf_put_bytes(out, buf_bytes(&part));
         in = BYTES(in.data + piece.len, in.len - piece.len);
     }
+    run_device_took(run, &op->begun->object, began);
     if (rv == CKR_OK && !buf_ok(out))
         rv = fail_memory();
     return hsm_code(op, rv);
@@ -226,9 +237,13 @@ static CK_RV final_stream(struct run *run, struct operation *op, struct bytes si
                           struct buf *out)
 {
     CK_RV rv = check_mac_len(op, signature);
+    int64_t began = run_now(run);
 
-    (void)run;
-    return rv == CKR_OK ? hsm_code(op, hsm_final(op->hsm, signature, out)) : rv;
+    if (rv != CKR_OK)
+        return rv;
+    rv = hsm_final(op->hsm, signature, out);
+    run_device_took(run, &op->begun->object, began);
+    return hsm_code(op, rv);
 }
 
 /* Data too long for one message goes in pieces; the caller sees one call all the same. */
@@ -239,7 +254,7 @@ static CK_RV whole_in_pieces(struct run *run, struct operation *op, const struct
     CK_RV rv = begin_stream(run, op);
 
     if (rv == CKR_OK)
-        rv = update_stream(op, io->in, out);
+        rv = update_stream(run, op, io->in, out);
     if (rv == CKR_OK)
         rv = final_stream(run, op, io->signature, &rest);
     if (rv != CKR_OK)

@@ -10,6 +10,7 @@ make_home
 "$KEYWARD" vault create lab >/dev/null
 "$KEYWARD" key create web/secret-name --type ec:P-256 >/dev/null
 "$KEYWARD" key create lab/tls --type ec:P-256 --expires 2d >/dev/null
+"$KEYWARD" key create web/soft --type aes:256 --protection software >/dev/null
 cat >"$WORK/p.cedar" <<'CEDAR'
 permit (principal == User::"alice", action in Action::"cryptoUser", resource);
 @id("odd \"rule\\")
@@ -53,13 +54,21 @@ want = collections.Counter(tuple(sorted({"vault": e.get("vault", ""), "action": 
     "mechanism": e.get("mechanism", ""), "result": e["rv"]}.items())) for e in events)
 have = {labels: n for (name, labels), n in samples.items() if name == "keyward_operations_total"}
 assert have == want, (have, want)
-for action in {e.get("action", "") for e in events}:
-    mine = [e["duration_us"] for e in events if e.get("action", "") == action and "duration_us" in e]
-    if mine:
-        assert value("keyward_operation_duration_seconds_count", action=action) == len(mine)
-        assert abs(value("keyward_operation_duration_seconds_sum", action=action) - sum(mine) / 1e6) < 1e-6
-        for le, us in (("0.001", 1000), ("0.1", 100000), ("+Inf", 1e18)):
-            assert value("keyward_operation_duration_seconds_bucket", action=action, le=le) == sum(m <= us for m in mine)
+def histogram(name, member, unit, by):
+    kinds = {tuple((b, e.get(b, "")) for b in by) for e in events if member in e}
+    assert kinds, name
+    assert {labels for (n, labels) in samples if n == name + "_count"} == kinds, name
+    for labels in map(dict, kinds):
+        mine = [e[member] * unit for e in events if member in e and all(e.get(b, "") == v for b, v in labels.items())]
+        assert value(name + "_count", **labels) == len(mine)
+        assert abs(value(name + "_sum", **labels) - sum(mine) / 1e9) < 1e-6
+        for le, ns in (("0.00001", 1e4), ("0.001", 1e6), ("0.1", 1e8), ("+Inf", 1e18)):
+            assert value(name + "_bucket", le=le, **labels) == sum(m <= ns for m in mine), (name, labels, le)
+histogram("keyward_operation_duration_seconds", "duration_us", 1000, ["action"])
+histogram("keyward_policy_duration_seconds", "policy_ns", 1, ["action"])
+histogram("keyward_hsm_duration_seconds", "hsm_ns", 1, ["action"])
+histogram("keyward_software_duration_seconds", "software_ns", 1, ["action"])
+histogram("keyward_log_duration_seconds", "log_ns", 1, [])
 '
 }
 check "a scrape" scrape

@@ -35,6 +35,10 @@ static const struct event full = {
     .rv = CKR_PIN_INCORRECT,
     .reason = "no",
     .duration_ns = 2500,
+    .policy_ns = 400,
+    .hsm_ns = 1200,
+    .software_ns = 300,
+    .log_ns = 900,
 };
 
 static const char *written(const struct event *event, struct buf *out)
@@ -57,7 +61,8 @@ START_TEST(every_member_is_written_in_the_documented_order)
         "\"object\":\"k\",\"id\":\"aa\",\"version\":2,\"function\":\"C_Sign\",\"action\":\"sign\","
         "\"mechanism\":\"CKM_ECDSA\",\"parameters\":\"bb\",\"digest\":\"cc\",\"length\":0,"
         "\"count\":5,\"verdict\":\"deny\",\"rules\":\"a,b\",\"policy\":\"dd\","
-        "\"rv\":\"CKR_PIN_INCORRECT\",\"reason\":\"no\",\"duration_us\":2}");
+        "\"rv\":\"CKR_PIN_INCORRECT\",\"reason\":\"no\",\"duration_us\":2,\"policy_ns\":400,"
+        "\"hsm_ns\":1200,\"software_ns\":300,\"log_ns\":900}");
     buf_release(&out);
 }
 END_TEST
