@@ -217,17 +217,7 @@ static CK_RV bring_in(struct run *run, const struct class_row *row, struct objec
 
     if (rv == CKR_OK)
         rv = gate_ask(run, &ask);
-    if (rv == CKR_OK)
-        rv = gate_intent(run);
-    if (rv == CKR_OK && row->secured)
-        rv = import_key(run, object);
-    if (rv != CKR_OK)
-        return rv;
-    rv = birth_store(run, &object, 1);
-    if (rv != CKR_OK)
-        return birth_undo(run, object, rv);
-    gate_object(run, object);
-    return CKR_OK;
+    return rv == CKR_OK ? import_keep(run, object) : rv;
 }
 
 CK_RV create_object(struct run *run, const CK_ATTRIBUTE *template, CK_ULONG count,

@@ -144,7 +144,7 @@ static CK_RV device_code(const struct object *object, CK_RV rv)
                     : "nothing here uses them");
 }
 
-CK_RV import_key(struct run *run, struct object *object)
+static CK_RV import_key(struct run *run, struct object *object)
 {
     SCOPED_SECRET given = TAKE(object->material);
     struct hsm *device = run_device(run, object);
@@ -165,4 +165,22 @@ CK_RV import_key(struct run *run, struct object *object)
               : fill_secret(run, secret_bytes(given), object);
     buf_release(&spki);
     return rv == CKR_OK ? CKR_OK : birth_undo(run, object, rv);
+}
+
+/* ---- its place ---- */
+
+CK_RV import_keep(struct run *run, struct object *object)
+{
+    bool secured = ((unsigned)kind_of_object(object) & KINDS_SECURED) != 0;
+    CK_RV rv = gate_intent(run);
+
+    if (rv == CKR_OK && secured)
+        rv = import_key(run, object);
+    if (rv != CKR_OK)
+        return rv;
+    rv = birth_store(run, &object, 1);
+    if (rv != CKR_OK)
+        return birth_undo(run, object, rv);
+    gate_object(run, object);
+    return CKR_OK;
 }

@@ -1,8 +1,8 @@
 /*
  * Private and secret keys whose value comes from outside: out of a template, a file or a wrapped
- * key. Three steps, so that gate and intent can stand between them: the value is taken out of the
- * template (import_value), what made the key is written down (import_origin), and the value is put
- * on its device (import_key).
+ * key. Three steps, so that the gate can stand between them: the value is taken out of the template
+ * (import_value), what made the key is written down (import_origin), and the object takes its place
+ * (import_keep).
  */
 #ifndef KEYWARD_PKCS11_IMPORT_H
 #define KEYWARD_PKCS11_IMPORT_H
@@ -22,11 +22,13 @@ MUST_CHECK CK_RV import_value(struct run *run, const CK_ATTRIBUTE *template, CK_
 MUST_CHECK CK_RV import_origin(struct object *object);
 
 /*
- * Puts object->material on the device of the object's protection, which checks it. A software key
- * keeps it as the device gives it back, of an HSM key none is left here. Fills what the standard
- * has of the value: the public half's attributes (those given must fit), length and check value.
- * On failure nothing is left on the device.
+ * A granted object takes its place, whatever its class: the intent is in the log, then the value of
+ * a private or secret key (object->material) is put on the device of its protection, which checks
+ * it, then a token object is stored, and the record names it. A software key keeps its material as
+ * the device gives it back, of an HSM key none is left here. Filled is what the standard has of the
+ * value: the public half's attributes (those given must fit), length and check value. On failure
+ * nothing is left, on the device or in the store.
  */
-MUST_CHECK CK_RV import_key(struct run *run, struct object *object);
+MUST_CHECK CK_RV import_keep(struct run *run, struct object *object);
 
 #endif

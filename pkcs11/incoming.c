@@ -120,16 +120,6 @@ static CK_RV check_length(const struct object *object, const struct secret *valu
     return CKR_OK;
 }
 
-static CK_RV store(struct run *run, struct object *object)
-{
-    CK_RV rv = birth_store(run, &object, 1);
-
-    if (rv != CKR_OK)
-        return birth_undo(run, object, rv);
-    gate_object(run, object);
-    return CKR_OK;
-}
-
 CK_RV incoming_keep(struct run *run, struct incoming *incoming, struct secret *value,
                     CK_OBJECT_HANDLE *ret)
 {
@@ -140,11 +130,7 @@ CK_RV incoming_keep(struct run *run, struct incoming *incoming, struct secret *v
     object->material = value;
     rv = check_length(object, value);
     if (rv == CKR_OK)
-        rv = gate_intent(run);
-    if (rv == CKR_OK)
-        rv = import_key(run, object);
-    if (rv == CKR_OK)
-        rv = store(run, object);
+        rv = import_keep(run, object);
     return rv == CKR_OK ? birth_handle(run, object, ret) : rv;
 }
 

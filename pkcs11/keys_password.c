@@ -60,21 +60,6 @@ static CK_RV make_value(struct run *run, const struct mech *row, const CK_MECHAN
     return local_pbkdf2(run_local(run), mechanism->pParameter, len, &object->material);
 }
 
-static CK_RV keep(struct run *run, struct object *object)
-{
-    CK_RV rv = gate_intent(run);
-
-    if (rv == CKR_OK)
-        rv = import_key(run, object);
-    if (rv != CKR_OK)
-        return rv;
-    rv = birth_store(run, &object, 1);
-    if (rv != CKR_OK)
-        return birth_undo(run, object, rv);
-    gate_object(run, object);
-    return CKR_OK;
-}
-
 CK_RV keys_of_password(struct run *run, const CK_MECHANISM *mechanism, const CK_ATTRIBUTE *template,
                        CK_ULONG count, struct object *ret)
 {
@@ -87,7 +72,7 @@ CK_RV keys_of_password(struct run *run, const CK_MECHANISM *mechanism, const CK_
     if (rv == CKR_OK)
         rv = make_value(run, row, mechanism, &object);
     if (rv == CKR_OK)
-        rv = keep(run, &object);
+        rv = import_keep(run, &object);
     if (rv != CKR_OK) {
         object_release(&object);
         return rv;
