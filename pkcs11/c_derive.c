@@ -133,8 +133,7 @@ static CK_RV second_begin(struct run *run, const CK_MECHANISM *mechanism, struct
     visible = gate_visible(run, ask.object);
     if (visible)
         rv = check_second(ask.object);
-    if (rv == CKR_OK)
-        rv = operation_key_code(gate_ask(run, &ask));
+    rv = rv == CKR_OK ? operation_key_code(gate_ask(run, &ask)) : gate_refuse(run, &ask, rv);
     if (rv == CKR_OK && !visible)
         rv = fail(CKR_KEY_HANDLE_INVALID, "%s", GATE_NO_OBJECT);
     return rv == CKR_OK ? inherit_second(ask.object, mechanism->mechanism, object) : rv;

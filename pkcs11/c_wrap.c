@@ -64,8 +64,7 @@ static CK_RV leaving_begin(struct run *run, const struct object *wrapping, CK_OB
     visible = gate_visible(run, &held->object);
     if (visible)
         rv = check_leaves(wrapping, &held->object);
-    if (rv == CKR_OK)
-        rv = operation_key_code(gate_ask(run, &ask));
+    rv = rv == CKR_OK ? operation_key_code(gate_ask(run, &ask)) : gate_refuse(run, &ask, rv);
     if (rv == CKR_OK && !visible)
         rv = fail(CKR_KEY_HANDLE_INVALID, "%s", GATE_NO_OBJECT);
     if (rv != CKR_OK) {
@@ -195,13 +194,16 @@ static const struct incoming_way unwraps = {.use = TEMPLATE_UNWRAP,
 /* Whoever can unwrap with padding that is not authenticated can ask it for the plaintext of
  * anything, one byte after the other (Vaudenay). One answer for all that may be wrong does not help
  * much: a padding that is right shows by the answer being another. */
-static CK_RV check_unwraps(const struct run *run, CK_MECHANISM_TYPE mechanism)
+static CK_RV check_unwraps(struct run *run, const struct key_use *use)
 {
-    if (mechanism == CKM_AES_CBC_PAD && !run->vault.legacy)
-        return fail(CKR_MECHANISM_INVALID,
-                    "CKM_AES_CBC_PAD does not unwrap: its padding would be an oracle. Wrap with "
-                    "CKM_AES_KEY_WRAP_KWP or CKM_AES_GCM");
-    return CKR_OK;
+    struct ask ask = operation_ask(use->op);
+
+    if (use->op->mech->type != CKM_AES_CBC_PAD || run->vault.legacy)
+        return CKR_OK;
+    return gate_refuse(run, &ask,
+                       fail(CKR_MECHANISM_INVALID,
+                            "CKM_AES_CBC_PAD does not unwrap: its padding would be an oracle. Wrap "
+                            "with CKM_AES_KEY_WRAP_KWP or CKM_AES_GCM"));
 }
 
 static CK_RV do_unwrap(struct run *run, const struct key_use *use, const CK_MECHANISM *mechanism,
@@ -261,7 +263,7 @@ static CK_RV unwrap(struct run *run, CK_OBJECT_HANDLE unwrapping, const struct u
         return fail(CKR_WRAPPED_KEY_LEN_RANGE, "no wrapped key has %zu bytes", u->wrapped.len);
     rv = key_use_begin(run, OPERATION_UNWRAP, u->mechanism, unwrapping, &use);
     if (rv == CKR_OK)
-        rv = check_unwraps(run, u->mechanism->mechanism);
+        rv = check_unwraps(run, &use);
     if (rv == CKR_OK)
         rv = unwrap_with(run, &use, u);
     key_use_release(&use);

@@ -6,16 +6,20 @@
  */
 #include "pkcs11/birth.h"
 #include "pkcs11/derive_int.h"
+#include "pkcs11/import.h"
 
 #define DATA_MAX 8192U /* bytes HKDF is asked for here */
 
-static CK_RV check_base(const struct object *base)
+static CK_RV check_base(struct run *run, const struct key_use *use)
 {
-    if (attrs_true(&base->attrs, CKA_SENSITIVE))
-        return fail(CKR_KEY_FUNCTION_NOT_PERMITTED,
-                    "the key is sensitive, and what CKM_HKDF_DATA derives can be read: use "
-                    "CKM_HKDF_DERIVE");
-    return CKR_OK;
+    struct ask ask = operation_ask(use->op);
+
+    if (!attrs_true(&key_use_object(use)->attrs, CKA_SENSITIVE))
+        return CKR_OK;
+    return gate_refuse(run, &ask,
+                       fail(CKR_KEY_FUNCTION_NOT_PERMITTED,
+                            "the key is sensitive, and what CKM_HKDF_DATA derives can be read: use "
+                            "CKM_HKDF_DERIVE"));
 }
 
 /* CKA_VALUE_LEN says how much; it is no attribute of the data. */
@@ -77,17 +81,12 @@ static CK_RV keep(struct run *run, struct object *object, const struct grant *gr
                   CK_OBJECT_HANDLE_PTR ret)
 {
     CK_OBJECT_HANDLE handle = CK_INVALID_HANDLE;
-    struct object *one = object;
     CK_RV rv;
 
     run->gate = (struct gate){.granted = true, .grant = *grant};
-    rv = gate_intent(run);
+    rv = import_keep(run, object);
     if (rv == CKR_OK)
-        rv = birth_store(run, &one, 1);
-    if (rv != CKR_OK)
-        return rv;
-    gate_object(run, object);
-    rv = birth_handle(run, object, &handle);
+        rv = birth_handle(run, object, &handle);
     return rv == CKR_OK ? run_output_handle(run, ret, handle) : rv;
 }
 
@@ -96,7 +95,7 @@ CK_RV derive_data(struct run *run, const struct key_use *use, const struct deriv
     struct object object = {.cls = CKO_DATA};
     struct grant grant;
     size_t len = 0;
-    CK_RV rv = check_base(key_use_object(use));
+    CK_RV rv = check_base(run, use);
 
     if (rv == CKR_OK)
         rv = begin(run, d, &object, &grant, &len);

@@ -138,26 +138,32 @@ static CK_RV refusal_code(const struct ask *ask, const struct question *q, bool 
     return row->visible != CKR_OK ? row->visible : REFUSAL_OF_CHANGE;
 }
 
+static CK_RV record_denial(struct run *run, const struct grant *grant, CK_RV rv, const char *reason)
+{
+    struct grant_texts texts;
+    struct event event;
+
+    event_start(run, &event);
+    event_grant(grant, &texts, &event);
+    event.verdict = EVENT_DENY;
+    event.rv = rv;
+    event.reason = text_or_null(reason);
+    return append(run, &event, NULL);
+}
+
 /* The record names the object and the rule; the caller of a hidden object hears of neither. */
 static CK_RV refuse(struct run *run, const struct ask *ask, const struct question *q,
                     const struct grant *grant)
 {
     bool hidden = is_hidden(run, ask);
     CK_RV rv = refusal_code(ask, q, hidden);
-    struct grant_texts texts;
-    struct event event;
     char reason[FAIL_REASON_MAX];
     CK_RV logged;
 
     question_reason(q, reason, sizeof(reason));
-    event_start(run, &event);
-    event_grant(grant, &texts, &event);
-    event.verdict = EVENT_DENY;
-    event.rv = rv;
-    event.reason = reason;
     if (run->session != NULL && !hidden)
         run->session->device_error = question_rule_number(q);
-    logged = append(run, &event, NULL);
+    logged = record_denial(run, grant, rv, reason);
     if (logged != CKR_OK)
         return logged;
     return fail(rv, "%s", hidden ? GATE_NO_OBJECT : reason);
@@ -165,14 +171,21 @@ static CK_RV refuse(struct run *run, const struct ask *ask, const struct questio
 
 /* ---- asking ---- */
 
-static void grant_fill(struct run *run, const struct ask *ask, const struct question *q,
+static struct grant grant_of(const struct ask *ask)
+{
+    struct grant grant = {.action = ask->action, .mechanism = KW_NO_MECHANISM};
+
+    if (ask->mechanism != NULL)
+        grant.mechanism = ask->mechanism->mechanism;
+    if (ask->object != NULL)
+        gate_name_object(ask->object, &grant);
+    return grant;
+}
+
+static void grant_fill(const struct run *run, const struct ask *ask, const struct question *q,
                        struct grant *grant)
 {
-    *grant = (struct grant){.action = ask->action, .mechanism = KW_NO_MECHANISM};
-    if (ask->mechanism != NULL)
-        grant->mechanism = ask->mechanism->mechanism;
-    if (ask->object != NULL)
-        gate_name_object(ask->object, grant);
+    *grant = grant_of(ask);
     question_fill(q, grant);
     grant->generation = run->generation;
 }
@@ -198,6 +211,25 @@ CK_RV gate_ask(struct run *run, const struct ask *ask)
     }
     question_release(&q);
     return rv;
+}
+
+CK_RV gate_refuse(struct run *run, const struct ask *ask, CK_RV rv)
+{
+    struct grant grant = grant_of(ask);
+    char reason[FAIL_REASON_MAX];
+    struct login login;
+    CK_RV logged;
+
+    (void)snprintf(reason, sizeof(reason), "%s", fail_reason());
+    logged = gate_login(run, &login);
+    if (logged == CKR_OK)
+        logged = gate_parameters_text(run, ask->mechanism, grant.parameters);
+    if (logged != CKR_OK)
+        return logged;
+    who_text(run, &login, grant.principal, sizeof(grant.principal));
+    grant.proof = who_proof(&login);
+    logged = record_denial(run, &grant, rv, reason);
+    return logged == CKR_OK ? fail(rv, "%s", reason) : logged;
 }
 
 bool gate_visible(struct run *run, const struct object *object)

@@ -96,6 +96,13 @@ MUST_CHECK CK_RV gate_login(struct run *run, struct login *ret);
  * (CKR_KEY_HANDLE_INVALID where the action uses a key).
  */
 MUST_CHECK CK_RV gate_ask(struct run *run, const struct ask *ask);
+/*
+ * A key that refuses by itself what the policy is then not asked for (its state, its dates, its
+ * rights, its login): rv is the answer and its reason is set. The denial is in the log when this
+ * returns rv; CKR_DEVICE_ERROR when it could not be written. Only of an object that the caller may
+ * see.
+ */
+CK_RV gate_refuse(struct run *run, const struct ask *ask, CK_RV rv);
 /* May the caller see it? No record either way. Anything that goes wrong is "no". */
 bool gate_visible(struct run *run, const struct object *object);
 /* Does a permit of the policy name the Unix caller for this action on the run's vault, so that no

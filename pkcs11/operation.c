@@ -110,7 +110,7 @@ CK_RV operation_key_code(CK_RV rv)
     return rv == CKR_OBJECT_HANDLE_INVALID ? CKR_KEY_HANDLE_INVALID : rv;
 }
 
-CK_RV operation_find(const struct run *run, enum operation_kind kind, struct operation **ret)
+CK_RV operation_find(struct run *run, enum operation_kind kind, struct operation **ret)
 {
     *ret = run->session->operations[kind];
     if (*ret == NULL)
@@ -118,7 +118,7 @@ CK_RV operation_find(const struct run *run, enum operation_kind kind, struct ope
                     "no operation to %s is in progress in this session: call its Init first "
                     "(a failed call ends the operation)",
                     kind_rows[kind].name);
-    return operation_ensure_login(*ret);
+    return operation_ensure_login(run, *ret);
 }
 
 /* What is left of the operation after a call that ended with rv. */
@@ -216,9 +216,12 @@ static CK_RV ask_again(struct run *run, struct operation *op)
     CK_RV rv = read_key(run, op, &changed);
     struct ask ask = operation_ask(op);
 
-    if (rv == CKR_OK)
-        rv = operation_check_legacy(run, op);
-    if (rv == CKR_OK)
+    if (rv != CKR_OK)
+        return operation_key_code(rv);
+    rv = operation_check_legacy(run, op);
+    if (rv != CKR_OK)
+        rv = gate_refuse(run, &ask, rv);
+    else
         rv = changed ? operation_ask_gate(run, op) : gate_resume(run, &op->grant, &ask);
     return operation_key_code(rv);
 }

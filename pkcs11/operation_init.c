@@ -213,37 +213,40 @@ static CK_RV check_key(const struct run *run, const struct operation *op)
 
 /* What was asked before in this session and has not changed; the key's own limits are looked at
  * each time, since time passes for it. */
-static CK_RV use_again(struct run *run, const struct operation *op, const struct grant *grant)
+static CK_RV use_again(struct run *run, const struct operation *op, const struct ask *ask,
+                       const struct grant *grant)
 {
     CK_RV rv = check_key(run, op);
 
-    struct ask ask = operation_ask(op);
-
-    return rv == CKR_OK ? gate_reuse(run, &ask, grant) : rv;
+    return rv == CKR_OK ? gate_reuse(run, ask, grant) : gate_refuse(run, ask, rv);
 }
 
 /* The gate answers for a key that may not be seen; it never answers yes. */
+static CK_RV use_first(struct run *run, const struct operation *op, const struct ask *ask)
+{
+    bool visible = op->held == NULL || gate_visible(run, &op->held->object);
+    CK_RV rv = op->held != NULL && visible ? check_key(run, op) : CKR_OK;
+
+    if (rv != CKR_OK)
+        return gate_refuse(run, ask, rv);
+    rv = gate_ask(run, ask);
+    if (rv == CKR_OK && !visible)
+        rv = fail(CKR_KEY_HANDLE_INVALID, "%s", GATE_NO_OBJECT);
+    if (rv == CKR_OK)
+        gate_remember(run, ask);
+    return rv;
+}
+
 CK_RV operation_ask_gate(struct run *run, const struct operation *op)
 {
     struct ask ask = operation_ask(op);
     const struct grant *grant = gate_recall(run, &ask);
-    bool visible;
     CK_RV rv = legacy_check(run, op->mech);
 
     if (rv != CKR_OK)
-        return rv;
-    if (grant != NULL)
-        return operation_key_code(use_again(run, op, grant));
-    visible = op->held == NULL || gate_visible(run, &op->held->object);
-    if (op->held != NULL && visible)
-        rv = check_key(run, op);
-    if (rv == CKR_OK)
-        rv = gate_ask(run, &ask);
-    if (rv == CKR_OK && !visible)
-        rv = fail(CKR_KEY_HANDLE_INVALID, "%s", GATE_NO_OBJECT);
-    if (rv == CKR_OK)
-        gate_remember(run, &ask);
-    return operation_key_code(rv);
+        return gate_refuse(run, &ask, rv);
+    return operation_key_code(grant != NULL ? use_again(run, op, &ask, grant)
+                                            : use_first(run, op, &ask));
 }
 
 static CK_RV set_up(struct run *run, struct operation *op, const CK_MECHANISM *mechanism,

@@ -136,7 +136,7 @@ MUST_CHECK CK_RV operation_ask_gate(struct run *run, const struct operation *op)
 MUST_CHECK CK_RV operation_check_legacy(const struct run *run, const struct operation *op);
 struct ask operation_ask(const struct operation *op);
 /* CKR_USER_NOT_LOGGED_IN while the operation waits for a login of its own. */
-MUST_CHECK CK_RV operation_ensure_login(const struct operation *op);
+MUST_CHECK CK_RV operation_ensure_login(struct run *run, const struct operation *op);
 /* An object's code in the words of calls that take a key. */
 CK_RV operation_key_code(CK_RV rv);
 
@@ -175,8 +175,7 @@ MUST_CHECK CK_RV operation_cancel(struct run *run, enum operation_kind kind);
 /* ---- operation.c for operation_parts.c ---- */
 
 /* CKR_OPERATION_NOT_INITIALIZED when none is active. */
-MUST_CHECK CK_RV operation_find(const struct run *run, enum operation_kind kind,
-                                struct operation **ret);
+MUST_CHECK CK_RV operation_find(struct run *run, enum operation_kind kind, struct operation **ret);
 /* What is left of the operation after a call that ended with rv, which it returns. */
 CK_RV operation_settle(struct run *run, enum operation_kind kind, CK_RV rv, bool ended);
 MUST_CHECK CK_RV operation_check_io(const struct operation *op, const struct operation_io *io,

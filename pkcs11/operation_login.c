@@ -10,13 +10,16 @@ static bool waits(const struct operation *op)
            attrs_true(&op->held->object.attrs, CKA_ALWAYS_AUTHENTICATE);
 }
 
-CK_RV operation_ensure_login(const struct operation *op)
+CK_RV operation_ensure_login(struct run *run, const struct operation *op)
 {
-    if (waits(op))
-        return fail(CKR_USER_NOT_LOGGED_IN,
-                    "the key has CKA_ALWAYS_AUTHENTICATE: call C_Login with CKU_CONTEXT_SPECIFIC "
-                    "between the Init and this call");
-    return CKR_OK;
+    struct ask ask = operation_ask(op);
+
+    if (!waits(op))
+        return CKR_OK;
+    return gate_refuse(run, &ask,
+                       fail(CKR_USER_NOT_LOGGED_IN,
+                            "the key has CKA_ALWAYS_AUTHENTICATE: call C_Login with "
+                            "CKU_CONTEXT_SPECIFIC between the Init and this call"));
 }
 
 CK_RV operation_ensure_waiting(const struct session *session)

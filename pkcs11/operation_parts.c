@@ -269,10 +269,11 @@ CK_RV operation_last(struct run *run, enum operation_kind kind, const struct ope
 
 /* Only a value that could be read as well: the digest of one that may not be is a way to guess it.
  */
-static CK_RV feed_value(struct run *run, struct operation *op, const struct object *key)
+static CK_RV check_digestible(const struct object *key)
 {
-    struct buf none = BUF_INIT(0);
-
+    if (key->state != OBJECT_ENABLED)
+        return fail(CKR_KEY_FUNCTION_NOT_PERMITTED,
+                    "the key is not enabled: enable it with `keyward key enable`");
     if (key->cls != CKO_SECRET_KEY || key->material == NULL)
         return fail(CKR_KEY_INDIGESTIBLE,
                     "the key has no value that leaves the HSM: use an HMAC mechanism with the key");
@@ -280,25 +281,29 @@ static CK_RV feed_value(struct run *run, struct operation *op, const struct obje
         return fail(CKR_KEY_INDIGESTIBLE,
                     "the key is sensitive or not extractable, its value is not to be digested: "
                     "use an HMAC mechanism with the key");
-    return feed(run, op, secret_bytes(key->material), &none);
+    return CKR_OK;
 }
 
 static CK_RV digest_key(struct run *run, struct operation *op, CK_OBJECT_HANDLE key)
 {
     SCOPED(held_release_p) struct held *held = NULL;
     struct ask ask = operation_ask(op);
+    struct buf none = BUF_INIT(0);
+    bool visible;
     CK_RV rv = operation_ensure_stage(op, op->stage != OPERATION_STAGED);
 
     if (rv == CKR_OK)
         rv = handles_get(run, key, &held);
     if (rv != CKR_OK)
         return rv;
-    if (held->object.state != OBJECT_ENABLED)
-        return fail(CKR_KEY_FUNCTION_NOT_PERMITTED,
-                    "the key is not enabled: enable it with `keyward key enable`");
     ask.object = &held->object;
-    rv = gate_ask(run, &ask);
-    return rv == CKR_OK ? feed_value(run, op, &held->object) : rv;
+    visible = gate_visible(run, ask.object);
+    if (visible)
+        rv = check_digestible(ask.object);
+    rv = rv == CKR_OK ? gate_ask(run, &ask) : gate_refuse(run, &ask, rv);
+    if (rv == CKR_OK && !visible)
+        rv = fail(CKR_KEY_HANDLE_INVALID, "%s", GATE_NO_OBJECT);
+    return rv == CKR_OK ? feed(run, op, secret_bytes(held->object.material), &none) : rv;
 }
 
 CK_RV operation_digest_key(struct run *run, CK_OBJECT_HANDLE key)

@@ -133,6 +133,17 @@ CK_RV gate_ask(struct run *run, const struct ask *ask)
     return write_record(run, "done", rv) == CKR_OK ? fail(rv, "denied") : CKR_DEVICE_ERROR;
 }
 
+CK_RV gate_refuse(struct run *run, const struct ask *ask, CK_RV rv)
+{
+    char reason[FAIL_REASON_MAX];
+
+    (void)snprintf(reason, sizeof(reason), "%s", fail_reason());
+    run->gate.grant = (struct grant){.action = ask->action,
+                                     .mechanism = ask->mechanism != NULL ? ask->mechanism->mechanism
+                                                                         : KW_NO_MECHANISM};
+    return write_record(run, "done", rv) == CKR_OK ? fail(rv, "%s", reason) : CKR_DEVICE_ERROR;
+}
+
 /* This gate has no memory: every question is put. */
 const struct grant *gate_recall(struct run *run, const struct ask *ask)
 {
