@@ -365,6 +365,13 @@ size_t app_session_count(struct app *app, CK_SLOT_ID slot, bool rw)
 
 /* ---- logins ---- */
 
+bool login_same(const struct login *a, const struct login *b)
+{
+    return a->kind == b->kind &&
+           (a->kind == LOGIN_NONE || (strcmp(a->name, b->name) == 0 &&
+                                      memcmp(a->identity, b->identity, sizeof(a->identity)) == 0));
+}
+
 void app_login_get(struct app *app, CK_SLOT_ID slot, struct login *ret)
 {
     const struct login *login;

@@ -133,6 +133,8 @@ void app_session_close_all(struct app *app, CK_SLOT_ID slot);
 size_t app_session_count(struct app *app, CK_SLOT_ID slot, bool rw);
 
 /* ---- logins ---- */
+/* Is it one and the same who acts by both? */
+bool login_same(const struct login *a, const struct login *b);
 void app_login_get(struct app *app, CK_SLOT_ID slot,
                    struct login *ret); /* kind LOGIN_NONE when none */
 /*

@@ -1,42 +1,17 @@
 /*
- * PKCS#11 2.40 base, 5.7: C_FindObjectsInit, C_FindObjects, C_FindObjectsFinal. The search is done
- * at Init, once, with one record that says how many objects it found.
+ * PKCS#11 2.40 base, 5.7: C_FindObjectsInit, C_FindObjects, C_FindObjectsFinal. Init only takes the
+ * template; C_FindObjects reads on as far as it is asked (search.c), and what it read is in the log
+ * before a handle leaves.
  */
+#include "pkcs11/handles.h"
 #include "pkcs11/search_int.h"
-
-#include <string.h>
-
-/* Searching is never refused: it finds what may be seen, be that single objects of a vault that may
- * not be listed as a whole. */
-static CK_RV record_search(struct run *run, const struct search *search)
-{
-    struct ask ask = {.action = ACTION_LIST, .quiet = true};
-    CK_RV rv = gate_ask(run, &ask);
-
-    gate_count(run, search->count);
-    return rv == CKR_FUNCTION_REJECTED ? gate_note(run, ACTION_LIST, NULL, CKR_OK) : rv;
-}
 
 static CK_RV find_init(struct run *run, const CK_ATTRIBUTE *template, CK_ULONG count)
 {
-    struct search *search = NULL;
-    CK_RV rv;
-
     if (run->session->search != NULL)
         return fail(CKR_OPERATION_ACTIVE,
                     "a search is active in this session: end it with C_FindObjectsFinal");
-    rv = search_run(run, template, count, &search);
-    if (rv == CKR_OK)
-        rv = record_search(run, search);
-    /* The record must be in the log before the search is there to be read from. */
-    if (rv == CKR_OK)
-        rv = gate_finish(run, rv);
-    if (rv != CKR_OK) {
-        search_free(search);
-        return rv;
-    }
-    run->session->search = search;
-    return CKR_OK;
+    return search_new(template, count, &run->session->search);
 }
 
 CK_RV C_FindObjectsInit(CK_SESSION_HANDLE session, CK_ATTRIBUTE_PTR template, CK_ULONG count)
@@ -57,11 +32,38 @@ static CK_RV ensure_searching(const struct run *run)
     return CKR_OK;
 }
 
-/* Handles say nothing that the search's record does not say: given at once. */
+/* Searching is never refused: it finds what may be seen, be that single objects of a vault that may
+ * not be listed as a whole. */
+static CK_RV record_search(struct run *run, size_t count)
+{
+    struct ask ask = {.action = ACTION_LIST, .quiet = true};
+    CK_RV rv = gate_ask(run, &ask);
+
+    gate_count(run, count);
+    if (rv == CKR_FUNCTION_REJECTED)
+        return gate_note(run, ACTION_LIST, NULL, CKR_OK);
+    return rv == CKR_OK ? gate_finish(run, rv) : rv;
+}
+
+/* What waited from the call before is in that one's record. */
+static CK_RV take(struct run *run, CK_OBJECT_HANDLE_PTR objects, CK_ULONG max, CK_ULONG_PTR count)
+{
+    SCOPED(buf_release) struct buf handles = BUF_INIT(HANDLES_MAX * sizeof(*objects));
+    size_t read = 0;
+    CK_RV rv = search_take(run, run->session->search, max, &handles, &read);
+
+    if (rv == CKR_OK)
+        rv = run_output_handle(run, count, handles.len / sizeof(*objects));
+    if (rv == CKR_OK && read != SEARCH_NOTHING_READ)
+        rv = record_search(run, read);
+    search_settle(run->session->search, rv == CKR_OK);
+    if (rv == CKR_OK)
+        run_output(run, (CK_BYTE_PTR)objects, NULL, &handles);
+    return rv;
+}
+
 static CK_RV find(struct run *run, CK_OBJECT_HANDLE_PTR objects, CK_ULONG max, CK_ULONG_PTR count)
 {
-    struct search *search = run->session->search;
-    size_t left, n;
     CK_RV rv = ensure_searching(run);
 
     if (rv != CKR_OK)
@@ -70,13 +72,7 @@ static CK_RV find(struct run *run, CK_OBJECT_HANDLE_PTR objects, CK_ULONG max, C
         return fail_argument("pulObjectCount");
     if (objects == NULL && max > 0)
         return fail_argument("phObject");
-    left = search->count - search->given;
-    n = max < left ? max : left;
-    if (n > 0)
-        memcpy(objects, search->handles + search->given, n * sizeof(*objects));
-    search->given += n;
-    *count = n;
-    return CKR_OK;
+    return take(run, objects, max, count);
 }
 
 CK_RV C_FindObjects(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE_PTR objects, CK_ULONG max,
@@ -94,8 +90,7 @@ static CK_RV find_final(struct run *run)
 {
     CK_RV rv = ensure_searching(run);
 
-    search_free(run->session->search);
-    run->session->search = NULL;
+    search_free(TAKE(run->session->search));
     return rv;
 }
 

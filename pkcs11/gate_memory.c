@@ -67,20 +67,13 @@ static bool may_be_remembered(const struct run *run, const struct ask *ask)
            !question_sees_parameters(mechanism);
 }
 
-static bool same_login(const struct login *a, const struct login *b)
-{
-    return a->kind == b->kind &&
-           (a->kind == LOGIN_NONE || (strcmp(a->name, b->name) == 0 &&
-                                      memcmp(a->identity, b->identity, sizeof(a->identity)) == 0));
-}
-
 static bool is_of(const struct remembered *r, const struct run *run, const struct ask *ask,
                   uint64_t generation, const struct login *login)
 {
     return r->generation == generation && r->call == run->call && r->grant.action == ask->action &&
            r->grant.mechanism == ask->mechanism->mechanism &&
            memcmp(r->object, ask->object->id, OBJECT_ID_LEN) == 0 &&
-           r->record == ask->object->generation && same_login(&r->login, login);
+           r->record == ask->object->generation && login_same(&r->login, login);
 }
 
 /* Who asks, and the state of the store it is about. */

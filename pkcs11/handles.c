@@ -14,9 +14,8 @@
 
 #include <string.h>
 
-#define HANDLES_MAX (1U << 26)
-#define KEPT_MAX    1024U /* token objects kept as read: each may be a key in locked memory */
-#define ERA_SHIFT   32
+#define KEPT_MAX  1024U /* token objects kept as read: each may be a key in locked memory */
+#define ERA_SHIFT 32
 
 _Static_assert(sizeof(CK_OBJECT_HANDLE) == 8, "a handle holds a row's number and an era");
 
@@ -483,20 +482,26 @@ void handles_logged_out(struct app *app, CK_SLOT_ID slot)
     (void)pthread_mutex_unlock(&app->lock);
 }
 
-void handles_each_session(struct app *app, CK_SLOT_ID slot,
-                          bool (*each)(void *ctx, CK_OBJECT_HANDLE handle,
+/* A place is a row's number. Links only lead to older rows, those of a destroyed object's row too,
+ * so whatever left the list meanwhile, every older one that is still there is reached. */
+bool handles_each_session(struct app *app, CK_SLOT_ID slot, uint32_t *after,
+                          bool (*each)(void *ctx, uint32_t place, CK_OBJECT_HANDLE handle,
                                        const struct object *object),
                           void *ctx)
 {
     struct handles *h = app->handles;
-    uint32_t *link = &h->newest;
     struct row *row;
+    uint32_t *link;
 
     (void)pthread_mutex_lock(&app->lock);
+    link = *after == 0 ? &h->newest : &h->rows[*after - 1].next;
     for (; (row = linked(h, link)) != NULL; link = &row->next) {
-        if (row->slot == slot &&
-            !each(ctx, handle_of(h, (size_t)(row - h->rows)), &row->held->object))
+        size_t i = (size_t)(row - h->rows);
+
+        *after = (uint32_t)i + 1;
+        if (row->slot == slot && !each(ctx, *after, handle_of(h, i), &row->held->object))
             break;
     }
     (void)pthread_mutex_unlock(&app->lock);
+    return row != NULL;
 }

@@ -12,6 +12,8 @@
 struct run;
 struct handles;
 
+#define HANDLES_MAX (1U << 26) /* of an application */
+
 struct handles *handles_new(void); /* NULL without memory */
 void handles_free(struct handles *handles);
 
@@ -38,10 +40,14 @@ void handles_session_closed(struct app *app, CK_SESSION_HANDLE session);
 /* After a logout: the slot's private session objects are destroyed, and the handles of its private
  * token objects are invalid for ever (2.40, 5.6, C_Logout). */
 void handles_logged_out(struct app *app, CK_SLOT_ID slot);
-/* Calls each for the session objects of a slot until it returns false; each may not call handles_*.
+/*
+ * Calls each for the session objects of a slot, the youngest first, on from the place `after` (0:
+ * the beginning) until it returns false; after becomes the place behind the last one shown. False:
+ * there are no more. A place stays good whatever is made or destroyed meanwhile. each may not call
+ * handles_*.
  */
-void handles_each_session(struct app *app, CK_SLOT_ID slot,
-                          bool (*each)(void *ctx, CK_OBJECT_HANDLE handle,
+bool handles_each_session(struct app *app, CK_SLOT_ID slot, uint32_t *after,
+                          bool (*each)(void *ctx, uint32_t place, CK_OBJECT_HANDLE handle,
                                        const struct object *object),
                           void *ctx);
 

@@ -62,13 +62,6 @@ CK_RV nested_unpack(struct bytes packed, struct attrs *ret)
     return packed.len > 0 ? der_decode_attrs(packed, ret) : CKR_OK;
 }
 
-bool nested_equal(struct bytes packed, const CK_ATTRIBUTE *attr)
-{
-    SCOPED(buf_release) struct buf other = BUF_INIT(NESTED_BYTES_MAX);
-
-    return nested_pack(attr, &other) == CKR_OK && bytes_equal(packed, buf_bytes(&other));
-}
-
 /* ---- C_GetAttributeValue ---- */
 
 static CK_RV read_one(const CK_ATTRIBUTE *have, CK_ATTRIBUTE *want, bool give)

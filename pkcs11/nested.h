@@ -19,13 +19,12 @@ bool nested_is(CK_ATTRIBUTE_TYPE type);
 /*
  * A value as the application gives it, read with all template_scan() reads of a template. Usages
  * that exclude each other (roles.h) are refused here already, not only when a key would get them.
+ * What says the same in another order packs to the same bytes.
  * CKR_ATTRIBUTE_VALUE_INVALID, CKR_TEMPLATE_INCONSISTENT.
  */
 MUST_CHECK CK_RV nested_pack(const CK_ATTRIBUTE *attr, struct buf *ret);
 /* Its attributes. ret is overwritten. */
 MUST_CHECK CK_RV nested_unpack(struct bytes packed, struct attrs *ret);
-/* Is the value, as an application gives it, this one? */
-bool nested_equal(struct bytes packed, const CK_ATTRIBUTE *attr);
 
 /*
  * C_GetAttributeValue: pValue NULL asks for the length of the array; else each element of it is

@@ -92,6 +92,16 @@ CK_RV profile_each(const struct vault_info *vault,
     return CKR_OK;
 }
 
+bool profile_may_match(const struct object_query *query)
+{
+    if (query->has_id || (query->has_class && query->cls != CKO_PROFILE))
+        return false;
+    for (size_t i = 0; i < COUNT(profiles); i++)
+        if (!query->has_label || bytes_equal_str(query->label, profiles[i].label))
+            return true;
+    return false;
+}
+
 CK_RV profile_ensure_not(const struct object *object)
 {
     if (profile_is(object))

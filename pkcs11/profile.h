@@ -20,6 +20,9 @@ MUST_CHECK CK_RV profile_get(const struct vault_info *vault, const uint8_t id[st
 MUST_CHECK CK_RV profile_each(const struct vault_info *vault,
                               bool (*each)(void *ctx, const struct object *object), void *ctx);
 
+/* Could one of them be what the query asks for? */
+bool profile_may_match(const struct object_query *query);
+
 /* CKR_ACTION_PROHIBITED for a profile object: nobody changes, copies or destroys one. */
 MUST_CHECK CK_RV profile_ensure_not(const struct object *object);
 

@@ -1,251 +1,308 @@
-/*
- * Searching: see search_int.h. In two steps, since the store and the handle table may not be called
- * from their own callbacks: first what matches, then, of that, what the caller may see. The first
- * matches are kept whole; past them only ids, so that listing a large vault costs no memory.
- */
+/* A search, page by page: see search_int.h. Neither the store nor the table of handles may be
+ * called from its own callbacks: first what matches is collected, then the policy is asked about
+ * each. */
 #include "pkcs11/search_int.h"
 
 #include "pkcs11/handles.h"
 #include "pkcs11/profile.h"
-#include "pkcs11/template.h"
-#include "pkcs11/view.h"
+#include "pkcs11/sought.h"
 
-#include <string.h>
+#define PAGE_MIN   16U        /* a search by name ends within its first page */
+#define PAGE_MAX   256U       /* objects */
+#define PAGE_BYTES (1U << 20) /* of their attributes; the last one may go beyond it */
 
-#define WHOLE_MAX 256U /* matches kept with their object */
+enum stage { STAGE_PROFILES, STAGE_VAULT, STAGE_SESSION, STAGE_END };
 
-struct match {
-    uint8_t id[OBJECT_ID_LEN];
-    CK_OBJECT_HANDLE handle; /* of a session object; 0: token object */
-    bool is_private;
-    struct object *object; /* NULL: to be read again */
+/* Behind which object of a stage; 0: before the first. */
+struct place {
+    enum stage stage;
+    int64_t after;
 };
 
-struct matches {
-    const CK_ATTRIBUTE *template;
-    CK_ULONG count;
-    struct match *list;
-    size_t found, cap;
-    bool failed; /* without memory */
+struct found {
+    CK_OBJECT_HANDLE handle;
+    struct place place;
+};
+
+struct search {
+    struct sought sought;
+    struct object_query query; /* borrows from sought */
+    struct found page[PAGE_MAX];
+    size_t count, next;  /* on the page; the next one to take */
+    size_t limit;        /* of the next page: they grow with the appetite of the application */
+    uint64_t generation; /* of the store, and who asked: of the page */
+    struct login login;
+    struct place read;  /* where the next page begins */
+    struct place taken; /* where those taken end */
+    struct place given; /* where those given out end */
 };
 
 void search_free(struct search *search)
 {
     if (search == NULL)
         return;
-    free(search->handles);
+    sought_release(&search->sought);
     free(search);
+}
+
+CK_RV search_new(const CK_ATTRIBUTE *template, CK_ULONG count, struct search **ret)
+{
+    struct search *search = calloc(1, sizeof(*search));
+    CK_RV rv;
+
+    if (search == NULL)
+        return fail_memory();
+    rv = sought_read(template, count, &search->sought);
+    if (rv != CKR_OK) {
+        free(search);
+        return rv;
+    }
+    search->query = sought_query(&search->sought);
+    search->limit = PAGE_MIN;
+    *ret = search;
+    return CKR_OK;
 }
 
 /* ---- what matches ---- */
 
-static void object_free(struct object *object)
+struct match {
+    struct object object;
+    CK_OBJECT_HANDLE handle; /* of a session object; 0: token object */
+    struct place place;
+};
+
+/* Matches on their way to a page. */
+struct reader {
+    const struct search *search;
+    struct place place; /* read on from here */
+    struct match *list;
+    size_t count, limit, bytes;
+    int64_t profiles; /* seen: those before the place are passed by */
+    bool failed;      /* without memory */
+};
+
+static bool is_full(const struct reader *r)
 {
-    if (object != NULL)
-        object_release(object);
-    free(object);
+    return r->count == r->limit || r->bytes >= PAGE_BYTES;
 }
 
-static void matches_release(struct matches *m)
+static void reader_release(struct reader *r)
 {
-    for (size_t i = 0; i < m->found; i++)
-        object_free(m->list[i].object);
-    free(m->list);
+    for (size_t i = 0; i < r->count; i++)
+        object_release(&r->list[i].object);
+    free(r->list);
 }
 
-static bool matches_grow(struct matches *m)
+/* Takes the object's contents. False: there is room for no more. */
+static bool add(struct reader *r, struct place place, CK_OBJECT_HANDLE handle,
+                struct object *object)
 {
-    size_t cap = m->cap > 0 ? m->cap * 2 : 16;
-    struct match *list = realloc(m->list, cap * sizeof(*list));
-
-    if (list == NULL)
-        return false;
-    m->list = list;
-    m->cap = cap;
-    return true;
+    r->list[r->count++] = (struct match){.object = *object, .handle = handle, .place = place};
+    *object = (struct object){.attrs = ATTRS_INIT};
+    for (size_t i = 0; i < r->list[r->count - 1].object.attrs.count; i++)
+        r->bytes += r->list[r->count - 1].object.attrs.list[i].ulValueLen;
+    return !is_full(r);
 }
 
-static struct object *copy_of(const struct object *object)
+static bool add_copy(struct reader *r, struct place place, CK_OBJECT_HANDLE handle,
+                     const struct object *object)
 {
-    struct object *copy = calloc(1, sizeof(*copy));
+    struct object copy;
 
-    if (copy != NULL && object_copy(copy, object) != CKR_OK) {
-        free(copy);
-        return NULL;
-    }
-    return copy;
+    if (object_copy(&copy, object) == CKR_OK)
+        return add(r, place, handle, &copy);
+    r->failed = true;
+    return false;
 }
 
-static bool add_match(struct matches *m, CK_OBJECT_HANDLE handle, const struct object *object)
+static bool match_profile(void *ctx, const struct object *object)
 {
-    struct match *match;
+    struct reader *r = ctx;
 
-    if (m->found == m->cap && !matches_grow(m)) {
-        m->failed = true;
-        return false;
-    }
-    match = &m->list[m->found++];
-    *match =
-        (struct match){.handle = handle, .is_private = attrs_true(&object->attrs, CKA_PRIVATE)};
-    memcpy(match->id, object->id, OBJECT_ID_LEN);
-    if (handle != 0 || m->found <= WHOLE_MAX) {
-        match->object = copy_of(object);
-        m->failed = match->object == NULL;
-    }
-    return !m->failed;
+    if (++r->profiles <= r->place.after)
+        return true;
+    r->place.after = r->profiles;
+    return !sought_matches(&r->search->sought, object) || add_copy(r, r->place, 0, object);
 }
 
-static bool match_token(void *ctx, const struct object *object)
+static bool match_vault(void *ctx, int64_t row, struct object *object)
 {
-    struct matches *m = ctx;
+    struct reader *r = ctx;
+    const struct place place = {STAGE_VAULT, row};
 
-    return !view_match(object, m->template, m->count) || add_match(m, 0, object);
+    return !sought_matches(&r->search->sought, object) || add(r, place, 0, object);
 }
 
-static bool match_session(void *ctx, CK_OBJECT_HANDLE handle, const struct object *object)
+static bool match_session(void *ctx, uint32_t row, CK_OBJECT_HANDLE handle,
+                          const struct object *object)
 {
-    struct matches *m = ctx;
+    struct reader *r = ctx;
+    const struct place place = {STAGE_SESSION, row};
 
-    return !view_match(object, m->template, m->count) || add_match(m, handle, object);
+    return !sought_matches(&r->search->sought, object) || add_copy(r, place, handle, object);
 }
 
-static bool wants(const CK_ATTRIBUTE *template, CK_ULONG count, bool token)
-{
-    const CK_ATTRIBUTE *attr = template_get(template, count, CKA_TOKEN);
+/* ---- stages ---- */
 
-    return attr == NULL || attr->ulValueLen != sizeof(CK_BBOOL) ||
-           (*(const CK_BBOOL *)attr->pValue == CK_TRUE) == token;
+static void go_on_to(struct reader *r, enum stage stage)
+{
+    r->place = (struct place){.stage = stage};
 }
 
-/* Label and id that go to the store's index; others, absurd ones too, are left to the match, which
- * looks at lengths first. */
-static bool is_indexed(const CK_ATTRIBUTE *attr)
+/* There are few, and a page that begins with them has room for all. */
+static CK_RV read_profiles(struct run *run, struct reader *r)
 {
-    return attr != NULL && attr->ulValueLen > 0 && attr->ulValueLen <= TEMPLATE_BYTES_MAX;
-}
-
-static void query_fill(const CK_ATTRIBUTE *template, CK_ULONG count, struct object_query *query)
-{
-    const CK_ATTRIBUTE *label = template_get(template, count, CKA_LABEL);
-    const CK_ATTRIBUTE *id = template_get(template, count, CKA_ID);
-    const CK_ATTRIBUTE *cls = template_get(template, count, CKA_CLASS);
-
-    *query = (struct object_query){.has_label = is_indexed(label),
-                                   .has_id = is_indexed(id),
-                                   .has_class =
-                                       cls != NULL && cls->ulValueLen == sizeof(CK_OBJECT_CLASS)};
-    if (query->has_label)
-        query->label = BYTES(label->pValue, label->ulValueLen);
-    if (query->has_id)
-        query->id = BYTES(id->pValue, id->ulValueLen);
-    if (query->has_class)
-        query->cls = template_ulong(template, count, CKA_CLASS, 0);
-}
-
-static CK_RV collect(struct run *run, struct matches *m)
-{
-    struct object_query query;
     CK_RV rv = CKR_OK;
 
-    query_fill(m->template, m->count, &query);
-    if (wants(m->template, m->count, true))
-        rv = profile_each(&run->vault, match_token, m);
-    if (rv == CKR_OK && !m->failed && wants(m->template, m->count, true))
-        rv = object_find(run_store(run), &run->vault, &query, match_token, m);
-    if (rv == CKR_OK && !m->failed && wants(m->template, m->count, false))
-        handles_each_session(run->app, run->vault.slot, match_session, m);
-    return rv == CKR_OK && m->failed ? fail_memory() : rv;
+    if (sought_among(&r->search->sought, true) && profile_may_match(&r->search->query))
+        rv = profile_each(&run->vault, match_profile, r);
+    go_on_to(r, STAGE_VAULT);
+    return rv;
+}
+
+static CK_RV read_vault(struct run *run, struct reader *r)
+{
+    struct object_cursor cursor = {.after = r->place.after,
+                                   .end = !sought_among(&r->search->sought, true)};
+    CK_RV rv = CKR_OK;
+
+    if (!cursor.end)
+        rv = object_find_some(run_store(run), &run->vault, &r->search->query, &cursor, match_vault,
+                              r);
+    r->place.after = cursor.after;
+    if (cursor.end)
+        go_on_to(r, STAGE_SESSION);
+    return rv;
+}
+
+static CK_RV read_session(struct run *run, struct reader *r)
+{
+    uint32_t after = (uint32_t)r->place.after;
+    bool more = sought_among(&r->search->sought, false) &&
+                handles_each_session(run->app, run->vault.slot, &after, match_session, r);
+
+    r->place.after = after;
+    if (!more)
+        go_on_to(r, STAGE_END);
+    return CKR_OK;
+}
+
+static CK_RV (*const stages[])(struct run *run, struct reader *r) = {
+    [STAGE_PROFILES] = read_profiles,
+    [STAGE_VAULT] = read_vault,
+    [STAGE_SESSION] = read_session,
+};
+
+static CK_RV read_matches(struct run *run, struct reader *r)
+{
+    CK_RV rv = CKR_OK;
+
+    r->list = calloc(r->limit, sizeof(*r->list));
+    if (r->list == NULL)
+        return fail_memory();
+    while (rv == CKR_OK && !r->failed && !is_full(r) && r->place.stage != STAGE_END)
+        rv = stages[r->place.stage](run, r);
+    return rv == CKR_OK && r->failed ? fail_memory() : rv;
 }
 
 /* ---- what may be seen ---- */
 
-static bool may_see(struct run *run, const struct match *match)
+static CK_RV see(struct run *run, const struct match *match, struct search *search)
 {
-    struct object object = {0};
-    bool visible;
+    struct found found = {.handle = match->handle, .place = match->place};
+    const struct object *object = &match->object;
+    CK_RV rv = CKR_OK;
 
-    if (match->object != NULL)
-        return profile_is(match->object) || gate_visible(run, match->object);
-    /* Gone meanwhile, or not readable now: not found. */
-    if (object_get(run_store(run), &run->vault, match->id, &object) != CKR_OK)
-        return false;
-    visible = object.state != OBJECT_DELETED && gate_visible(run, &object);
-    object_release(&object);
-    return visible;
+    if (!profile_is(object) && !gate_visible(run, object))
+        return CKR_OK;
+    if (found.handle == 0)
+        rv = handles_token(run->app, run->vault.slot, object->id,
+                           attrs_true(&object->attrs, CKA_PRIVATE), &found.handle);
+    if (rv == CKR_OK)
+        search->page[search->count++] = found;
+    return rv;
 }
 
-static CK_RV add_handle(struct search *search, CK_OBJECT_HANDLE handle)
-{
-    if (search->count == search->cap) {
-        size_t cap = search->cap > 0 ? search->cap * 2 : 16;
-        CK_OBJECT_HANDLE *handles = realloc(search->handles, cap * sizeof(*handles));
+/* ---- the page ---- */
 
-        if (handles == NULL)
-            return fail_memory();
-        search->handles = handles;
-        search->cap = cap;
-    }
-    search->handles[search->count++] = handle;
-    return CKR_OK;
+/* As if nothing behind this place had been read. */
+static void rewind_to(struct search *search, struct place place)
+{
+    search->count = 0;
+    search->next = 0;
+    search->read = place;
+    search->taken = place;
 }
 
-static CK_RV see(struct run *run, const struct matches *m, struct search *search)
+/* All that were on the page are taken. */
+static CK_RV read_page(struct run *run, struct search *search, size_t want)
 {
-    for (size_t i = 0; i < m->found; i++) {
-        CK_OBJECT_HANDLE handle = m->list[i].handle;
-        CK_RV rv = CKR_OK;
+    struct reader r = {.search = search, .place = search->read, .limit = search->limit};
+    CK_RV rv;
 
-        if (!may_see(run, &m->list[i]))
-            continue;
-        if (handle == 0)
-            rv = handles_token(run->app, run->vault.slot, m->list[i].id, m->list[i].is_private,
-                               &handle);
-        if (rv == CKR_OK)
-            rv = add_handle(search, handle);
-        if (rv != CKR_OK)
-            return rv;
-    }
-    return CKR_OK;
-}
-
-/* ---- the template ---- */
-
-/* Unlike a template that makes an object, this one may speak of attributes nobody knows: nothing
- * has them, so nothing is found. Only memory is checked, and what goes to the index. */
-static CK_RV check_template(const CK_ATTRIBUTE *template, CK_ULONG count)
-{
-    if (template == NULL && count > 0)
-        return fail_argument("pTemplate");
-    if (count > TEMPLATE_COUNT_MAX)
-        return fail(CKR_ARGUMENTS_BAD, "template counts %lu attributes: there are fewer than %u",
-                    count, TEMPLATE_COUNT_MAX);
-    for (CK_ULONG i = 0; i < count; i++)
-        if ((template[i].pValue == NULL && template[i].ulValueLen > 0) ||
-            template[i].ulValueLen > TEMPLATE_VALUE_MAX)
-            return fail(CKR_ATTRIBUTE_VALUE_INVALID,
-                        "attribute 0x%lx has no value of its length: give both", template[i].type);
-    return CKR_OK;
-}
-
-CK_RV search_run(struct run *run, const CK_ATTRIBUTE *template, CK_ULONG count, struct search **ret)
-{
-    struct matches m = {.template = template, .count = count};
-    struct search *search;
-    CK_RV rv = check_template(template, count);
-
+    if (r.limit < want)
+        r.limit = want < PAGE_MAX ? want : PAGE_MAX;
+    rv = read_matches(run, &r);
+    rewind_to(search, search->taken);
+    for (size_t i = 0; rv == CKR_OK && i < r.count; i++)
+        rv = see(run, &r.list[i], search);
+    reader_release(&r);
     if (rv != CKR_OK)
         return rv;
-    search = calloc(1, sizeof(*search));
-    if (search == NULL)
-        return fail_memory();
-    rv = collect(run, &m);
-    if (rv == CKR_OK)
-        rv = see(run, &m, search);
-    matches_release(&m);
-    if (rv != CKR_OK) {
-        search_free(search);
-        return rv;
-    }
-    *ret = search;
+    search->read = r.place;
+    if (search->limit < PAGE_MAX)
+        search->limit *= 2;
     return CKR_OK;
+}
+
+/* Before anything is taken: does what waits on the page still hold? */
+static CK_RV look_again(struct run *run, struct search *search)
+{
+    uint64_t generation = 0;
+    struct login login;
+    CK_RV rv = gate_login(run, &login);
+
+    if (rv == CKR_OK)
+        rv = run_generation(run, &generation);
+    if (rv != CKR_OK)
+        return rv;
+    if (search->next < search->count &&
+        (generation != search->generation || !login_same(&login, &search->login)))
+        rewind_to(search, search->given);
+    search->generation = generation;
+    search->login = login;
+    return CKR_OK;
+}
+
+static bool is_done(const struct search *search)
+{
+    return search->next == search->count && search->read.stage == STAGE_END;
+}
+
+CK_RV search_take(struct run *run, struct search *search, size_t max, struct buf *handles,
+                  size_t *ret_read)
+{
+    size_t taken = 0;
+    CK_RV rv = look_again(run, search);
+
+    *ret_read = SEARCH_NOTHING_READ;
+    while (rv == CKR_OK && taken < max && !is_done(search)) {
+        if (search->next == search->count) {
+            rv = read_page(run, search, max - taken);
+            *ret_read = (*ret_read == SEARCH_NOTHING_READ ? 0 : *ret_read) + search->count;
+            continue;
+        }
+        buf_put(handles, &search->page[search->next].handle, sizeof(CK_OBJECT_HANDLE));
+        search->taken = search->page[search->next++].place;
+        taken++;
+    }
+    return rv == CKR_OK && !buf_ok(handles) ? fail_memory() : rv;
+}
+
+void search_settle(struct search *search, bool given)
+{
+    if (given)
+        search->given = search->taken;
+    else
+        rewind_to(search, search->given);
 }

@@ -1,5 +1,4 @@
-/* A search in progress in a session: the handles found by C_FindObjectsInit and not yet given out.
- */
+/* A search in progress in a session (search_int.h). */
 #ifndef KEYWARD_PKCS11_SEARCH_H
 #define KEYWARD_PKCS11_SEARCH_H
 

@@ -1,7 +1,7 @@
 /* Objects as PKCS#11 shows them: see view.h. */
 #include "pkcs11/view.h"
 
-#include "pkcs11/nested.h"
+#include "pkcs11/template.h"
 
 #include <string.h>
 
@@ -83,12 +83,6 @@ bool view_is_secret(const struct object *object, CK_ATTRIBUTE_TYPE type)
     return object->cls == CKO_DATA && type == CKA_VALUE;
 }
 
-static bool has_value(struct bytes value, const CK_ATTRIBUTE *attr)
-{
-    return nested_is(attr->type) ? nested_equal(value, attr)
-                                 : bytes_equal(value, BYTES(attr->pValue, attr->ulValueLen));
-}
-
 bool view_match(const struct object *object, const CK_ATTRIBUTE *template, CK_ULONG count)
 {
     for (CK_ULONG i = 0; i < count; i++) {
@@ -96,7 +90,7 @@ bool view_match(const struct object *object, const CK_ATTRIBUTE *template, CK_UL
 
         if (view_is_secret(object, template[i].type) ||
             view_attribute(object, template[i].type, &view) != VIEW_VALUE ||
-            !has_value(view.value, &template[i]))
+            !bytes_equal(view.value, BYTES(template[i].pValue, template[i].ulValueLen)))
             return false;
     }
     return true;

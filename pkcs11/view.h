@@ -27,7 +27,8 @@ enum view_answer view_attribute(const struct object *object, CK_ATTRIBUTE_TYPE t
  * what it is. */
 bool view_is_secret(const struct object *object, CK_ATTRIBUTE_TYPE type);
 
-/* C_FindObjectsInit: every attribute of the template is there with exactly that value. */
+/* Every attribute of the template is there with exactly that value; a template in it is packed, as
+ * an object carries it. */
 bool view_match(const struct object *object, const CK_ATTRIBUTE *template, CK_ULONG count);
 
 /* C_GetObjectSize: bytes of the attributes' values, but for those whose length is a secret too. */

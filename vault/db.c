@@ -48,6 +48,8 @@ static const char schema[] =
 #define RECORD_COLUMNS                                                                             \
     "SELECT seq, kind, id, version, generation, class, deleted, label_tag, id_tag, sealed"         \
     " FROM record "
+/* Every index ends with the row's number: none of these pages sorts, or reads what is before it. */
+#define RECORD_PAGE " AND seq > ?4 ORDER BY seq LIMIT ?5"
 
 static const char *const texts[SQL_COUNT_] = {
     [SQL_BEGIN] = "BEGIN",
@@ -85,11 +87,11 @@ static const char *const texts[SQL_COUNT_] = {
     [SQL_RECORD_REMOVE] = "DELETE FROM record WHERE slot = ?1 AND id = ?2 AND kind = ?3",
     [SQL_RECORD_COUNT] =
         "SELECT count(*) FROM record WHERE slot = ?1 AND kind = ?2 AND deleted = ?3",
-    [SQL_RECORD_ALL] = RECORD_COLUMNS "WHERE slot = ?1 AND kind = ?2 AND deleted = ?3 ORDER BY seq",
+    [SQL_RECORD_ALL] = RECORD_COLUMNS "WHERE slot = ?1 AND kind = ?2 AND deleted = ?3" RECORD_PAGE,
     [SQL_RECORD_BY_LABEL] =
-        RECORD_COLUMNS "WHERE slot = ?1 AND kind = ?2 AND label_tag = ?3 ORDER BY seq",
+        RECORD_COLUMNS "WHERE slot = ?1 AND kind = ?2 AND label_tag = ?3" RECORD_PAGE,
     [SQL_RECORD_BY_ID_TAG] =
-        RECORD_COLUMNS "WHERE slot = ?1 AND kind = ?2 AND id_tag = ?3 ORDER BY seq",
+        RECORD_COLUMNS "WHERE slot = ?1 AND kind = ?2 AND id_tag = ?3" RECORD_PAGE,
 };
 
 /* SQLite's codes, each once: what it is for the caller, and what to do about it. */

@@ -1,8 +1,6 @@
 /* Objects of a vault: see object.h. */
-#include "vault/object.h"
-
 #include "base/heap.h"
-#include "vault/record.h"
+#include "vault/object_int.h"
 #include "vault/reset_int.h"
 
 #include <stdlib.h>
@@ -125,10 +123,8 @@ static CK_RV encode(struct store *store, const struct object *o, struct buf *out
     return rv;
 }
 
-enum part { WITHOUT_MATERIAL, WHOLE };
-
-static CK_RV decode(struct store *store, const struct keys *keys, const struct record *record,
-                    struct bytes content, enum part part, struct object *ret)
+CK_RV object_decode(struct store *store, const struct keys *keys, const struct record *record,
+                    struct bytes content, enum object_part part, struct object *ret)
 {
     struct object_der d;
     struct object o = {.attrs = ATTRS_INIT};
@@ -158,7 +154,7 @@ static CK_RV decode(struct store *store, const struct keys *keys, const struct r
         o.hsm_key.type = (CK_KEY_TYPE)d.hsm_key_type;
     }
     rv = der_decode_attrs(d.attributes, &o.attrs);
-    if (rv == CKR_OK && part == WHOLE && d.material.len > 0) {
+    if (rv == CKR_OK && part == OBJECT_WHOLE && d.material.len > 0) {
         o.material = secret_copy(d.material);
         if (o.material == NULL)
             rv = fail_memory();
@@ -171,8 +167,8 @@ static CK_RV decode(struct store *store, const struct keys *keys, const struct r
     return CKR_OK;
 }
 
-static CK_RV tag_of(struct store *store, const struct keys *keys, CK_ATTRIBUTE_TYPE type,
-                    struct bytes value, uint8_t ret[static TAG_LEN])
+CK_RV object_tag(struct store *store, const struct keys *keys, CK_ATTRIBUTE_TYPE type,
+                 struct bytes value, uint8_t ret[static TAG_LEN])
 {
     return keys_tag(store->local, keys, type == CKA_LABEL ? "label" : "id", value, ret);
 }
@@ -187,10 +183,10 @@ static CK_RV record_of(struct store *store, const struct keys *keys, const struc
         .cls = o->cls,
         .deleted = o->state == OBJECT_DELETED,
     };
-    CK_RV rv = tag_of(store, keys, CKA_LABEL, attrs_bytes(&o->attrs, CKA_LABEL), r.label_tag);
+    CK_RV rv = object_tag(store, keys, CKA_LABEL, attrs_bytes(&o->attrs, CKA_LABEL), r.label_tag);
 
     if (rv == CKR_OK)
-        rv = tag_of(store, keys, CKA_ID, attrs_bytes(&o->attrs, CKA_ID), r.id_tag);
+        rv = object_tag(store, keys, CKA_ID, attrs_bytes(&o->attrs, CKA_ID), r.id_tag);
     memcpy(r.id, o->id, OBJECT_ID_LEN);
     if (rv == CKR_OK)
         *ret = r;
@@ -247,7 +243,7 @@ static CK_RV highest_version(struct store *store, struct keys *keys, const struc
     CK_RV rv = CKR_OK;
 
     if (label.len > 0)
-        rv = tag_of(store, keys, CKA_LABEL, label, label_tag);
+        rv = object_tag(store, keys, CKA_LABEL, label, label_tag);
     if (rv == CKR_OK && label.len > 0)
         rv = record_walk(store, keys, &query, keep_highest, &highest);
     *ret = highest.version;
@@ -316,7 +312,7 @@ static CK_RV read_object(struct store *store, struct keys *keys,
     if (rv == CKR_OK && !found)
         rv = fail(CKR_OBJECT_HANDLE_INVALID, "the object is gone: find it again");
     if (rv == CKR_OK)
-        rv = decode(store, keys, &record, buf_bytes(&content), WHOLE, ret);
+        rv = object_decode(store, keys, &record, buf_bytes(&content), OBJECT_WHOLE, ret);
     buf_release_secure(&content);
     return rv;
 }
@@ -433,66 +429,4 @@ CK_RV object_count(struct store *store, const struct vault_info *vault, uint64_t
 
     return rv == CKR_OK ? store_leave(store, record_count(store, keys, RECORD_OBJECT, false, ret))
                         : rv;
-}
-
-/* ---- finding ---- */
-
-struct find {
-    struct store *store;
-    struct keys *keys;
-    const struct object_query *query;
-    bool (*each)(void *ctx, const struct object *object);
-    void *ctx;
-};
-
-/* The columns are keyed hashes cut short; the value itself decides. */
-static bool matches(const struct object_query *q, const struct object *o)
-{
-    return (!q->has_label || bytes_equal(q->label, attrs_bytes(&o->attrs, CKA_LABEL))) &&
-           (!q->has_id || bytes_equal(q->id, attrs_bytes(&o->attrs, CKA_ID))) &&
-           (!q->has_class || q->cls == o->cls) && q->deleted == (o->state == OBJECT_DELETED);
-}
-
-static CK_RV find_each(void *ctx, const struct record *record, struct bytes content, bool *ret_more)
-{
-    struct find *find = ctx;
-    struct object o = {.attrs = ATTRS_INIT};
-    CK_RV rv = decode(find->store, find->keys, record, content, WITHOUT_MATERIAL, &o);
-
-    if (rv == CKR_OK && matches(find->query, &o))
-        *ret_more = find->each(find->ctx, &o);
-    object_release(&o);
-    return rv;
-}
-
-static CK_RV find_all(struct find *find)
-{
-    const struct object_query *q = find->query;
-    uint8_t label_tag[TAG_LEN];
-    uint8_t id_tag[TAG_LEN];
-    const struct record_query query = {
-        .kind = RECORD_OBJECT,
-        .deleted = q->deleted,
-        .label_tag = q->has_label ? label_tag : NULL,
-        .id_tag = q->has_id ? id_tag : NULL,
-        .has_cls = q->has_class,
-        .cls = q->cls,
-    };
-    CK_RV rv = CKR_OK;
-
-    if (q->has_label)
-        rv = tag_of(find->store, find->keys, CKA_LABEL, q->label, label_tag);
-    if (rv == CKR_OK && q->has_id)
-        rv = tag_of(find->store, find->keys, CKA_ID, q->id, id_tag);
-    return rv == CKR_OK ? record_walk(find->store, find->keys, &query, find_each, find) : rv;
-}
-
-CK_RV object_find(struct store *store, const struct vault_info *vault,
-                  const struct object_query *query,
-                  bool (*each)(void *ctx, const struct object *object), void *ctx)
-{
-    struct find find = {.store = store, .query = query, .each = each, .ctx = ctx};
-    CK_RV rv = store_enter(store, vault->id, STORE_READ, &find.keys);
-
-    return rv == CKR_OK ? store_leave(store, find_all(&find)) : rv;
 }

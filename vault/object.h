@@ -73,6 +73,21 @@ struct object_query {
 MUST_CHECK CK_RV object_find(struct store *store, const struct vault_info *vault,
                              const struct object_query *query,
                              bool (*each)(void *ctx, const struct object *object), void *ctx);
+/*
+ * The same in portions, in the same order: one call looks at OBJECT_FIND_ROWS records at most and
+ * holds the store no longer. Between two calls the vault may change: no object is shown twice, one
+ * that is made meanwhile may be shown or not. each may take the object's contents and leave it
+ * zeroed. A call that fails leaves the cursor as it was.
+ */
+#define OBJECT_FIND_ROWS 256U
+struct object_cursor {
+    int64_t after; /* the row looked at last; from {0} */
+    bool end;      /* there are no more */
+};
+MUST_CHECK CK_RV object_find_some(struct store *store, const struct vault_info *vault,
+                                  const struct object_query *query, struct object_cursor *cursor,
+                                  bool (*each)(void *ctx, int64_t row, struct object *object),
+                                  void *ctx);
 MUST_CHECK CK_RV object_count(struct store *store, const struct vault_info *vault, uint64_t *ret);
 
 #endif

@@ -75,6 +75,7 @@ static bool read_row(const struct db_value *row, size_t columns, enum record_kin
 {
     *ret = (struct record){
         .kind = kind,
+        .seq = row[COLUMN_SEQ].number,
         .version = (uint64_t)row[COLUMN_VERSION].number,
         .generation = (uint64_t)row[COLUMN_GENERATION].number,
         .cls = (uint64_t)row[COLUMN_CLASS].number,
@@ -135,6 +136,9 @@ struct walk {
     record_each *each;
     void *ctx;
     struct buf content;
+    int64_t seq; /* of the row looked at last */
+    size_t rows; /* looked at */
+    bool ended;  /* by each */
     CK_RV rv;
 };
 
@@ -152,6 +156,8 @@ static bool walk_row(void *ctx, const struct db_value *row, size_t columns)
     struct record r;
     bool more = true;
 
+    w->seq = row[COLUMN_SEQ].number;
+    w->rows++;
     if (!read_row(row, columns, w->query->kind, &r)) {
         w->rv = fail_row(w->store, w->keys, row[COLUMN_SEQ].number, w->query->kind);
         return false;
@@ -162,6 +168,7 @@ static bool walk_row(void *ctx, const struct db_value *row, size_t columns)
                      &w->content);
     if (w->rv == CKR_OK)
         w->rv = w->each(w->ctx, &r, buf_bytes(&w->content), &more);
+    w->ended = !more;
     return w->rv == CKR_OK && more;
 }
 
@@ -175,25 +182,48 @@ static CK_RV walk_run(struct walk *w, enum db_sql sql, const struct db_value *ar
     return w->rv != CKR_OK ? w->rv : rv;
 }
 
+#define ALL_ROWS (-1) /* SQL's LIMIT for no limit */
+
+static CK_RV walk_behind(struct walk *w, int64_t after, int64_t limit)
+{
+    const struct record_query *q = w->query;
+    struct db_value args[] = {DB_NUMBER(w->keys->slot), DB_NUMBER(q->kind),
+                              DB_NUMBER(q->deleted ? 1 : 0), DB_NUMBER(after), DB_NUMBER(limit)};
+    enum db_sql sql = SQL_RECORD_ALL;
+    CK_RV rv = fence_check_top(w->store);
+
+    if (rv != CKR_OK)
+        return rv;
+    if (q->id_tag != NULL) {
+        sql = SQL_RECORD_BY_ID_TAG;
+        args[2] = DB_BLOB(BYTES(q->id_tag, TAG_LEN));
+    } else if (q->label_tag != NULL) {
+        sql = SQL_RECORD_BY_LABEL;
+        args[2] = DB_BLOB(BYTES(q->label_tag, TAG_LEN));
+    }
+    return walk_run(w, sql, args, 5);
+}
+
 CK_RV record_walk(struct store *store, struct keys *keys, const struct record_query *query,
                   record_each *each, void *ctx)
 {
     struct walk w = {.store = store, .keys = keys, .query = query, .each = each, .ctx = ctx};
-    struct db_value args[] = {DB_NUMBER(keys->slot), DB_NUMBER(query->kind),
-                              DB_NUMBER(query->deleted ? 1 : 0)};
-    enum db_sql sql = SQL_RECORD_ALL;
-    CK_RV rv = fence_check_top(store);
+
+    return walk_behind(&w, 0, ALL_ROWS);
+}
+
+CK_RV record_walk_page(struct store *store, struct keys *keys, const struct record_query *query,
+                       struct record_page *page, record_each *each, void *ctx)
+{
+    struct walk w = {.store = store, .keys = keys, .query = query, .each = each, .ctx = ctx};
+    CK_RV rv = walk_behind(&w, page->after, (int64_t)page->rows);
 
     if (rv != CKR_OK)
         return rv;
-    if (query->id_tag != NULL) {
-        sql = SQL_RECORD_BY_ID_TAG;
-        args[2] = DB_BLOB(BYTES(query->id_tag, TAG_LEN));
-    } else if (query->label_tag != NULL) {
-        sql = SQL_RECORD_BY_LABEL;
-        args[2] = DB_BLOB(BYTES(query->label_tag, TAG_LEN));
-    }
-    return walk_run(&w, sql, args, 3);
+    page->last = w.rows < page->rows && !w.ended;
+    if (w.rows > 0)
+        page->after = w.seq;
+    return CKR_OK;
 }
 
 struct get {

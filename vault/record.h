@@ -29,6 +29,7 @@ enum record_kind {
  * hashes. */
 struct record {
     enum record_kind kind;
+    int64_t seq; /* number of the row: a later one's is greater; set by what reads */
     uint8_t id[STORE_ID_LEN];
     uint64_t version;    /* of an object's name; else 0 */
     uint64_t generation; /* number of the write that made this row */
@@ -75,5 +76,16 @@ typedef CK_RV record_each(void *ctx, const struct record *record, struct bytes c
                           bool *ret_more);
 MUST_CHECK CK_RV record_walk(struct store *store, struct keys *keys,
                              const struct record_query *query, record_each *each, void *ctx);
+
+/* A part of a walk: at most `rows` of the rows that the index gives behind row `after`, those that
+ * the query leaves out among them. */
+struct record_page {
+    int64_t after; /* 0: from the first; becomes the last row that was looked at */
+    size_t rows;
+    bool last; /* set: no row is behind it */
+};
+MUST_CHECK CK_RV record_walk_page(struct store *store, struct keys *keys,
+                                  const struct record_query *query, struct record_page *page,
+                                  record_each *each, void *ctx);
 
 #endif

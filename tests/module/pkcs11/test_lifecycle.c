@@ -182,7 +182,7 @@ START_TEST(search_is_one_record_that_counts_what_was_found)
     assert_ok(lab.f->C_FindObjects(session, handles, 8, &n));
     assert_ok(lab.f->C_FindObjectsFinal(session));
     ck_assert_uint_eq(n, 2);
-    told = told_from(&lab, from, "C_FindObjectsInit");
+    told = told_from(&lab, from, "C_FindObjects");
     ck_assert_uint_eq(told.done, 1);
     ck_assert_int_eq(told.count, 2);
     ck_assert_uint_eq(lab_log_whole(&lab), from + 1);

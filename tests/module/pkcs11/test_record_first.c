@@ -379,20 +379,27 @@ START_TEST(without_its_lock_file_the_log_takes_nothing)
 }
 END_TEST
 
-START_TEST(a_search_without_a_record_is_no_search)
+START_TEST(handles_without_a_record_are_not_given_and_not_lost)
 {
     CK_OBJECT_HANDLE found[4];
-    CK_ULONG n = 0;
+    CK_OBJECT_HANDLE first[4];
+    CK_ULONG n = 9;
     struct bench b;
 
+    memset(found, UNTOUCHED, sizeof(found));
     bench_start(&b);
-    take_journal_away(&b);
-    assert_rv(CKR_DEVICE_ERROR, b.lab.f->C_FindObjectsInit(b.session, NULL, 0));
-    assert_rv(CKR_OPERATION_NOT_INITIALIZED, b.lab.f->C_FindObjects(b.session, found, 4, &n));
-    put_journal_back(&b);
     assert_ok(b.lab.f->C_FindObjectsInit(b.session, NULL, 0));
+    take_journal_away(&b);
+    assert_rv(CKR_DEVICE_ERROR, b.lab.f->C_FindObjects(b.session, found, 4, &n));
+    ck_assert_uint_eq(n, 9);
+    ck_assert(is_untouched((const CK_BYTE *)found, sizeof(found)));
+    put_journal_back(&b);
     assert_ok(b.lab.f->C_FindObjects(b.session, found, 4, &n));
     ck_assert_uint_eq(n, 4);
+    assert_ok(b.lab.f->C_FindObjectsFinal(b.session));
+    assert_ok(b.lab.f->C_FindObjectsInit(b.session, NULL, 0));
+    assert_ok(b.lab.f->C_FindObjects(b.session, first, 4, &n));
+    ck_assert_mem_eq(found, first, sizeof(first));
     lab_end(&b.lab);
 }
 END_TEST
@@ -587,7 +594,7 @@ int main(void)
          .loop_end = sizeof(causes) / sizeof(*causes),
          .timeout_s = 60},
         CASE(without_its_lock_file_the_log_takes_nothing),
-        CASE(a_search_without_a_record_is_no_search),
+        CASE(handles_without_a_record_are_not_given_and_not_lost),
         CASE(a_log_that_lost_records_does_not_serve_again_after_a_restart),
         CASE_SLOW(on_a_full_disk_no_call_gives_anything, 60),
         CASE(every_signature_has_its_record_and_every_change_its_intent),

@@ -380,6 +380,61 @@ START_TEST(an_update_is_found_by_its_new_label_and_only_from_the_newest)
 }
 END_TEST
 
+struct portion {
+    size_t count, stop_after;
+    int64_t last;
+};
+
+static bool take_portion(void *ctx, int64_t row, struct object *object)
+{
+    struct portion *portion = ctx;
+
+    ck_assert_int_gt(row, portion->last);
+    ck_assert_ptr_null(object->material);
+    portion->last = row;
+    return ++portion->count != portion->stop_after;
+}
+
+#define ROWS (2 * OBJECT_FIND_ROWS + 1)
+
+/* As many objects as two portions and one, of which every other has another class. */
+START_TEST(a_find_in_portions_looks_at_so_many_records_and_shows_each_once)
+{
+    static struct object objects[ROWS];
+    struct object *list[ROWS];
+    struct object_cursor cursor = {.end = false};
+    const struct object_query all = {.deleted = false};
+    const struct object_query half = {.has_class = true, .cls = CKO_PUBLIC_KEY};
+    struct portion portion = {.stop_after = 3};
+    struct scene s;
+
+    scene_init(&s);
+    for (size_t i = 0; i < ROWS; i++) {
+        objects[i] = vault_world_object(&s.w, &s.v, "a", "1", "");
+        objects[i].cls = i % 2 == 0 ? CKO_PUBLIC_KEY : CKO_PRIVATE_KEY;
+        list[i] = &objects[i];
+    }
+    assert_ok(object_insert(s.w.store, list, ROWS));
+    assert_ok(object_find_some(s.w.store, &s.v, &all, &cursor, take_portion, &portion));
+    ck_assert(portion.count == 3 && !cursor.end);
+    portion.stop_after = 0;
+    /* What is gone is passed by, be it the row the cursor stands at. */
+    assert_ok(object_purge(s.w.store, &s.v, objects[2].id));
+    assert_ok(object_purge(s.w.store, &s.v, objects[3].id));
+    assert_ok(object_find_some(s.w.store, &s.v, &all, &cursor, take_portion, &portion));
+    ck_assert(portion.count == 3 + OBJECT_FIND_ROWS && !cursor.end);
+    assert_ok(object_find_some(s.w.store, &s.v, &all, &cursor, take_portion, &portion));
+    ck_assert(portion.count == ROWS - 1 && cursor.end);
+    cursor = (struct object_cursor){.end = false};
+    portion = (struct portion){.count = 0};
+    assert_ok(object_find_some(s.w.store, &s.v, &half, &cursor, take_portion, &portion));
+    ck_assert(portion.count == OBJECT_FIND_ROWS / 2 && !cursor.end);
+    for (size_t i = 0; i < ROWS; i++)
+        object_release(&objects[i]);
+    vault_world_release(&s.w);
+}
+END_TEST
+
 START_TEST(a_deleted_object_is_hidden_from_finds_and_can_be_asked_for)
 {
     struct scene s;
@@ -461,6 +516,7 @@ int main(void)
         CASE(an_update_keeps_material_and_one_without_it_is_refused),
         CASE(material_is_kept_of_software_keys_only_and_to_its_limit),
         CASE(a_find_is_exact_and_in_order_of_creation),
+        CASE(a_find_in_portions_looks_at_so_many_records_and_shows_each_once),
         CASE(an_object_of_one_vault_is_not_in_another),
         CASE(an_update_is_found_by_its_new_label_and_only_from_the_newest),
         CASE(a_deleted_object_is_hidden_from_finds_and_can_be_asked_for),
