@@ -15,10 +15,10 @@ enum {
 };
 
 /* Puts length, sequence and time right before the body, which stands behind HEAD_ROOM bytes. */
-static struct bytes finish_record(const struct trail *t, struct buf *record, uint64_t seq)
+static struct bytes finish_record(struct buf *record, uint64_t seq, int64_t time)
 {
     char head[EVENT_HEAD_MAX];
-    size_t head_len = event_head(seq, clock_realtime(t->clock), head);
+    size_t head_len = event_head(seq, time, head);
     size_t json_len = head_len + record->len - HEAD_ROOM;
     uint8_t *at = record->data + HEAD_ROOM - head_len;
 
@@ -29,6 +29,22 @@ static struct bytes finish_record(const struct trail *t, struct buf *record, uin
     return BYTES(at, BUNDLE_PREFIX + json_len);
 }
 
+/* Times never go back in the log, whatever the clock does: the last record's is the newest. */
+static CK_RV put_in_turn(struct trail *t, struct buf *record, uint64_t seq)
+{
+    _Atomic int64_t *newest = turn_newest(&t->journal.turn);
+    int64_t now = clock_realtime(t->clock);
+    int64_t last = atomic_load(newest);
+    CK_RV rv;
+
+    if (now < last)
+        now = last;
+    rv = journal_put(&t->journal, finish_record(record, seq, now));
+    if (rv == CKR_OK)
+        atomic_store(newest, now);
+    return rv;
+}
+
 static CK_RV put(struct trail *t, struct buf *record, uint64_t *ret_seq)
 {
     uint64_t seq;
@@ -37,7 +53,7 @@ static CK_RV put(struct trail *t, struct buf *record, uint64_t *ret_seq)
     if (rv != CKR_OK)
         return rv;
     seq = journal_size(&t->journal);
-    rv = journal_put(&t->journal, finish_record(t, record, seq));
+    rv = put_in_turn(t, record, seq);
     if (rv == CKR_OK)
         atomic_store(&t->size, seq + 1);
     journal_leave(&t->journal);
@@ -70,4 +86,20 @@ CK_RV trail_append(struct trail *t, const struct event *event, uint64_t *ret_seq
     else if (ret_seq != NULL)
         *ret_seq = seq;
     return rv;
+}
+
+int64_t trail_newest(struct trail *t)
+{
+    return atomic_load_explicit(turn_newest(&t->journal.turn), memory_order_relaxed);
+}
+
+CK_RV trail_accept_clock(struct trail *t)
+{
+    CK_RV rv = journal_enter(&t->journal);
+
+    if (rv != CKR_OK)
+        return rv;
+    atomic_store(turn_newest(&t->journal.turn), clock_realtime(t->clock));
+    journal_leave(&t->journal);
+    return CKR_OK;
 }

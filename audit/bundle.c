@@ -4,6 +4,7 @@
 #include "audit/files.h"
 #include "audit/json.h"
 #include "audit/paths.h"
+#include "base/clock.h"
 
 #include <string.h>
 
@@ -45,6 +46,20 @@ bool bundle_seq(struct bytes json, uint64_t *ret)
         return false;
     *ret = n;
     return true;
+}
+
+bool bundle_time(struct bytes json, int64_t *ret)
+{
+    static const char member[] = "\"time\":\"";
+    char text[CLOCK_TEXT_MAX + sizeof(member)] = "";
+    const uint8_t *comma = memchr(json.data, ',', json.len);
+    size_t left = comma != NULL ? json.len - (size_t)(comma + 1 - json.data) : 0;
+
+    if (comma == NULL || left < sizeof(text) - 1)
+        return false;
+    memcpy(text, comma + 1, sizeof(text) - 1);
+    return strncmp(text, member, sizeof(member) - 1) == 0 &&
+           clock_parse(text + sizeof(member) - 1, ret);
 }
 
 static bool all_zero(struct bytes data)

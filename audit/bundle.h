@@ -25,6 +25,9 @@ enum bundle_step bundle_next(struct bytes data, size_t *at, struct bytes *ret_js
 /* The seq member, which has to be the first one; false when the JSON does not begin with it. */
 bool bundle_seq(struct bytes json, uint64_t *ret);
 
+/* The time member, which follows it, in ns since 1970; false when there is none. */
+bool bundle_time(struct bytes json, int64_t *ret);
+
 /* True when data is what a killed writer leaves of record seq, or a power cut of anything: only
  * then may it be cut off. */
 bool bundle_is_remains(struct bytes data, uint64_t seq);

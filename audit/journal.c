@@ -127,6 +127,7 @@ static CK_RV take_records(struct journal *j, struct bytes chunk, size_t *ret_use
             break;
         if (!bundle_seq(json, &seq) || seq != journal_size(j))
             return refuse(j, "holds a record out of sequence");
+        (void)bundle_time(json, &j->scanned);
         j->count++;
         j->tail += (off_t)(at - *ret_used);
         *ret_used = at;
@@ -209,6 +210,15 @@ static void leave_word(struct journal *j, int64_t checked)
                                                 .checked = checked};
 }
 
+/* The time of the last record scanned is the newest, for every process; not while there are others
+ * behind it to be scanned. */
+static void tell_newest(struct journal *j)
+{
+    if (j->scanned != 0)
+        atomic_store(turn_newest(&j->turn), j->scanned);
+    j->scanned = 0;
+}
+
 /* Goes to where the last one stopped. */
 static CK_RV follow(struct journal *j, const struct turn_place *place)
 {
@@ -235,8 +245,10 @@ static CK_RV catch_up(struct journal *j)
         now - place->checked < (int64_t)TRAIL_CHECK_US * 1000)
         return CKR_OK;
     rv = refresh(j);
-    if (rv == CKR_OK)
+    if (rv == CKR_OK) {
         leave_word(j, now);
+        tell_newest(j);
+    }
     return rv;
 }
 
@@ -363,6 +375,24 @@ static CK_RV find_end(struct journal *j, uint64_t signed_size)
     return rv == CKR_OK ? check_nothing_behind(j) : rv;
 }
 
+/* The newest record is the last of the bundle before, where the one being filled is empty. */
+static CK_RV see_bundle_before(struct journal *j)
+{
+    struct buf bundle = BUF_INIT(BUNDLE_FILE_MAX);
+    bool found = false;
+    size_t at = 0;
+    struct bytes json;
+    CK_RV rv = CKR_OK;
+
+    if (j->count > 0 || j->bundle == 0)
+        return CKR_OK;
+    rv = bundle_read(j->folder, j->bundle - 1, &bundle, &found);
+    while (rv == CKR_OK && found && bundle_next(buf_bytes(&bundle), &at, &json) == BUNDLE_RECORD)
+        (void)bundle_time(json, &j->scanned);
+    buf_release(&bundle);
+    return rv;
+}
+
 /* The files must end where those who write them say that they do. */
 static CK_RV agree(struct journal *j)
 {
@@ -393,7 +423,11 @@ CK_RV journal_open(struct journal *j, const char *dir, int folder, uint64_t sign
     if (rv == CKR_OK) {
         rv = find_end(j, signed_size);
         if (rv == CKR_OK)
+            rv = see_bundle_before(j);
+        if (rv == CKR_OK)
             rv = agree(j);
+        if (rv == CKR_OK)
+            tell_newest(j);
         turn_give(&j->turn);
     }
     if (rv != CKR_OK)

@@ -36,6 +36,7 @@ struct journal {
     uint64_t bundle; /* its number */
     off_t tail;      /* end of its whole records */
     unsigned count;  /* how many */
+    int64_t scanned; /* time of the last record that was read from the files; 0: none was */
     char *file;      /* its absolute path */
     size_t file_max;
 

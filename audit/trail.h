@@ -63,6 +63,16 @@ void trail_abandon(struct trail *trail);
  */
 MUST_CHECK CK_RV trail_append(struct trail *trail, const struct event *event, uint64_t *ret_seq);
 
+/*
+ * The time of the newest record of any process, ns since 1970; 0 in an empty log. Times in the log
+ * never go back: a record made while the clock is behind it bears the newest time again. No system
+ * call.
+ */
+int64_t trail_newest(struct trail *trail);
+/* The clock is right, the log's times are what is wrong: the next record bears the clock's time,
+ * though it is before that of the one before. */
+MUST_CHECK CK_RV trail_accept_clock(struct trail *trail);
+
 /* True when a checkpoint is due (interval over since the last attempt, and unsigned records known
  * here). No system call. */
 bool trail_checkpoint_due(struct trail *trail);

@@ -31,6 +31,7 @@ enum {
 struct turn_shared {
     char name[2 * NAME_LEN + 1];
     _Atomic uint64_t turns; /* had by all */
+    _Atomic int64_t newest; /* time of the newest record */
     pthread_mutex_t mutex;  /* guards: */
     struct turn_place place;
 };
@@ -352,6 +353,11 @@ void turn_give(struct turn *t)
 struct turn_place *turn_place(struct turn *t)
 {
     return t->shared != NULL ? &t->shared->place : &t->place;
+}
+
+_Atomic int64_t *turn_newest(struct turn *t)
+{
+    return t->shared != NULL ? &t->shared->newest : &t->newest;
 }
 
 CK_RV turn_check(const struct turn *t, int folder)

@@ -48,6 +48,7 @@ struct turn {
     struct stat lock_id;        /* its device and inode */
     struct turn_shared *shared; /* NULL: by flock() alone */
     _Atomic uint64_t turns;     /* then: had by this process */
+    _Atomic int64_t newest;     /* and the time of the newest record it knows */
     pthread_mutex_t alone;      /* and among its threads, guards: */
     struct turn_place place;
 };
@@ -65,6 +66,9 @@ MUST_CHECK CK_RV turn_take(struct turn *t);
 void turn_give(struct turn *t);
 /* For whose turn it is. */
 struct turn_place *turn_place(struct turn *t);
+/* The time of the newest record, ns since 1970; 0: none is known. Written by whose turn it is, read
+ * by everybody. */
+_Atomic int64_t *turn_newest(struct turn *t);
 
 /* The lock that is held is everybody's only while others find the same file: one that was put in
  * its place is the lock of whoever came later, and both would append. */

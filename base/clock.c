@@ -50,3 +50,39 @@ void clock_format(int64_t realtime_ns, char out[static CLOCK_TEXT_MAX])
     n = strftime(out, CLOCK_TEXT_MAX, "%Y-%m-%dT%H:%M:%S", &tm);
     (void)snprintf(out + n, CLOCK_TEXT_MAX - n, ".%06uZ", (unsigned)(below / 1000) % 1000000U);
 }
+
+/* The digits of text where form has '0', and its characters elsewhere. */
+static bool has_form(const char *text, const char *form)
+{
+    for (; *form != '\0'; text++, form++)
+        if (*form == '0' ? *text < '0' || *text > '9' : *text != *form)
+            return false;
+    return true;
+}
+
+static int number(const char *digits, size_t count)
+{
+    int n = 0;
+
+    while (count-- > 0)
+        n = n * 10 + (*digits++ - '0');
+    return n;
+}
+
+bool clock_parse(const char *text, int64_t *ret_ns)
+{
+    struct tm tm = {0};
+
+    if (!has_form(text, "0000-00-00T00:00:00.000000Z"))
+        return false;
+    tm.tm_year = number(text, 4) - 1900;
+    tm.tm_mon = number(text + 5, 2) - 1;
+    tm.tm_mday = number(text + 8, 2);
+    tm.tm_hour = number(text + 11, 2);
+    tm.tm_min = number(text + 14, 2);
+    tm.tm_sec = number(text + 17, 2);
+    if (tm.tm_year > 200) /* past what nanoseconds in 64 bits can say, at 2262 */
+        return false;
+    *ret_ns = (int64_t)timegm(&tm) * 1000000000 + (int64_t)number(text + 20, 6) * 1000;
+    return true;
+}

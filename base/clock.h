@@ -2,6 +2,7 @@
 #ifndef KEYWARD_BASE_CLOCK_H
 #define KEYWARD_BASE_CLOCK_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct clock {
@@ -17,5 +18,7 @@ int64_t clock_monotonic(const struct clock *clock);
 /* RFC 3339 in UTC with microseconds: 2026-01-02T03:04:05.678901Z. */
 #define CLOCK_TEXT_MAX 32
 void clock_format(int64_t realtime_ns, char out[static CLOCK_TEXT_MAX]);
+/* Of a text that begins with what clock_format() writes; false where it does not. */
+bool clock_parse(const char *text, int64_t *ret_ns);
 
 #endif

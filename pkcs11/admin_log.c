@@ -215,6 +215,11 @@ static CK_RV log_checkpoint_verb(struct admin *a)
                : rv;
 }
 
+static CK_RV log_accept_clock_verb(struct admin *a)
+{
+    return trail_accept_clock(engine_trail(a->run.app->engine));
+}
+
 /* A record that no checkpoint covers yet is given one first. */
 static CK_RV log_prove_verb(struct admin *a)
 {
@@ -262,6 +267,7 @@ static const struct admin_verb verbs[] = {
     {"log.key", ACTION_VERIFY_LOG, 0, no_members, log_key_verb},
     {"metrics", ACTION_READ_STATUS, 0, no_members, admin_metrics},
     {"log.checkpoint", ACTION_VERIFY_LOG, 0, no_members, log_checkpoint_verb},
+    {"log.accept-clock", ACTION_ACCEPT_CLOCK, ADMIN_CHANGES, no_members, log_accept_clock_verb},
 };
 
 const struct admin_chapter admin_log_chapter = {verbs, sizeof(verbs) / sizeof(*verbs)};

@@ -227,8 +227,14 @@ static CK_RV put_hsm(struct admin *a)
 
 static CK_RV put_log(struct admin *a)
 {
+    char clock[FAIL_REASON_MAX];
     struct trail_status log;
     CK_RV rv = trail_status(engine_trail(a->run.app->engine), &log);
+
+    if (rv == CKR_OK) {
+        (void)gate_clock_problem(&a->run, clock, sizeof(clock));
+        rv = admin_put(a->answer, "clock-problem", json_string(clock));
+    }
 
     if (rv != CKR_OK)
         return rv;

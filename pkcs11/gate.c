@@ -36,6 +36,7 @@ static const struct refusal {
     [ACTION_CREATE_VAULT] = {CKR_FUNCTION_REJECTED, CKR_FUNCTION_REJECTED},
     [ACTION_LOGIN] = {CKR_FUNCTION_REJECTED, CKR_FUNCTION_REJECTED},
     [ACTION_CHANGE_PIN] = {CKR_FUNCTION_REJECTED, CKR_FUNCTION_REJECTED},
+    [ACTION_APPROVE] = {CKR_ACTION_PROHIBITED, CKR_OBJECT_HANDLE_INVALID},
 };
 
 /* Actions without a row change something: the standard's word for a policy that says no. */
@@ -129,6 +130,8 @@ static CK_RV refusal_code(const struct ask *ask, const struct question *q, bool 
 {
     const struct refusal *row = &refusals[ask->action];
 
+    if (q->clock_is_back)
+        return CKR_FUNCTION_REJECTED;
     if (hidden)
         return row->hidden != CKR_OK ? row->hidden : CKR_OBJECT_HANDLE_INVALID;
     if (question_login_would_help(q))
@@ -155,7 +158,7 @@ static CK_RV record_denial(struct run *run, const struct grant *grant, CK_RV rv,
 static CK_RV refuse(struct run *run, const struct ask *ask, const struct question *q,
                     const struct grant *grant)
 {
-    bool hidden = is_hidden(run, ask);
+    bool hidden = !q->clock_is_back && is_hidden(run, ask);
     CK_RV rv = refusal_code(ask, q, hidden);
     char reason[FAIL_REASON_MAX];
     CK_RV logged;
@@ -283,7 +286,8 @@ static CK_RV still_holds(struct run *run, const struct grant *grant, bool *ret)
     who_bind(run, rules, &login);
     who_text(run, &login, principal, sizeof(principal));
     *ret = generation == grant->generation && question_lasts(rules) &&
-           strcmp(principal, grant->principal) == 0 && strcmp(who_proof(&login), grant->proof) == 0;
+           strcmp(principal, grant->principal) == 0 &&
+           strcmp(who_proof(&login), grant->proof) == 0 && !gate_clock_is_back(run, grant->action);
     engine_rules_release(run->app->engine, rules);
     return CKR_OK;
 }

@@ -126,6 +126,10 @@ void gate_memory_free(struct gate_memory *memory); /* NULL is fine */
 void gate_keep(struct run *run, struct grant *ret);
 /* Makes a kept grant current, after asking again. object and mechanism as at gate_ask(). */
 MUST_CHECK CK_RV gate_resume(struct run *run, const struct grant *grant, const struct ask *ask);
+/* Is the clock so far behind the log that this is refused (gate_clock.c)? */
+bool gate_clock_is_back(const struct run *run, enum action action);
+/* The sentence about it; false, and "", when the clock is right. */
+bool gate_clock_problem(const struct run *run, char *out, size_t size);
 /* The record before the act. CKR_DEVICE_ERROR: not written, do not act. */
 MUST_CHECK CK_RV gate_intent(struct run *run);
 /* What the record says of the data. */

@@ -34,6 +34,8 @@ struct question {
     uint32_t reasons[QUESTION_REASONS_MAX];
     uint32_t errors[QUESTION_REASONS_MAX];
     const struct ask *ask;
+    uint64_t approvals; /* of so many others: context.approvals */
+    bool clock_is_back; /* the answer is no, whatever the policy says: gate_clock.c */
 };
 
 /* ---- who (gate_who.c) ---- */

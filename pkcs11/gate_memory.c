@@ -90,7 +90,7 @@ const struct grant *gate_recall(struct run *run, const struct ask *ask)
     uint64_t generation = 0;
     struct login login;
 
-    if (!may_be_remembered(run, ask))
+    if (!may_be_remembered(run, ask) || gate_clock_is_back(run, ask->action))
         return NULL;
     memory = run->session->memory;
     if (memory == NULL || see_state(run, &generation, &login) != CKR_OK)

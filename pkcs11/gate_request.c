@@ -236,6 +236,7 @@ static void set_context(struct question *q, const CK_MECHANISM *mechanism, bool 
     struct policy_field *f = q->context;
     int64_t salt;
 
+    *f++ = FIELD("approvals", value_long((int64_t)q->approvals));
     *f++ = FIELD("function", value_text(run->verb != NULL ? run->verb : run->call->name));
     if (hash != KW_NO_MECHANISM)
         *f++ = FIELD("hash", value_text(name_of_mechanism(hash, q->hash)));
@@ -376,7 +377,8 @@ static bool private_without_login(const struct question *q)
 static void decide(struct question *q)
 {
     policy_decide(q->rules->policy, &q->request, &q->verdict);
-    if (q->verdict.allow && private_without_login(q)) {
+    q->clock_is_back = gate_clock_is_back(q->run, q->ask->action);
+    if (q->verdict.allow && (q->clock_is_back || private_without_login(q))) {
         q->verdict.allow = false;
         q->verdict.reason_count = 0;
     }
@@ -479,6 +481,8 @@ void question_reason(const struct question *q, char *out, size_t size)
 
     who_text(q->run, &q->login, who, sizeof(who));
     list_rules(q, rules, sizeof(rules));
+    if (q->clock_is_back && gate_clock_problem(q->run, out, size))
+        return;
     if (q->rules->policy == NULL)
         (void)snprintf(out, size, "%s may not %s: the policy cannot be read, apply it anew", who,
                        action);

@@ -12,19 +12,20 @@
         .type = SPAN("Action"), .id = SPAN(lit)                                                    \
     }
 
-#define DATA    ACTION("dataPlane")
-#define CONTROL ACTION("controlPlane")
-#define USE     ACTION("keyUse")
-#define MANAGE  ACTION("keyManagement")
-#define ADMIN   ACTION("administrator")
-#define OFFICER ACTION("cryptoOfficer")
-#define CRYPTO  ACTION("cryptoUser")
-#define SERVICE ACTION("serviceEncryption")
-#define READER  ACTION("reader")
-#define AUDITOR ACTION("auditor")
-#define SECRETS ACTION("secretsOfficer")
-#define SECRET  ACTION("secretsUser")
-#define CERTS   ACTION("certificatesOfficer")
+#define DATA     ACTION("dataPlane")
+#define CONTROL  ACTION("controlPlane")
+#define USE      ACTION("keyUse")
+#define MANAGE   ACTION("keyManagement")
+#define ADMIN    ACTION("administrator")
+#define OFFICER  ACTION("cryptoOfficer")
+#define CRYPTO   ACTION("cryptoUser")
+#define SERVICE  ACTION("serviceEncryption")
+#define READER   ACTION("reader")
+#define APPROVER ACTION("approver")
+#define AUDITOR  ACTION("auditor")
+#define SECRETS  ACTION("secretsOfficer")
+#define SECRET   ACTION("secretsUser")
+#define CERTS    ACTION("certificatesOfficer")
 
 #define VAULT   TYPE_VAULT
 #define OBJECTS TYPE_OBJECTS
@@ -61,7 +62,7 @@ static const struct action_row actions[ACTION_COUNT] = {
     [ACTION_RELEASE] = ROW("release", OBJECTS, DATA),
     [ACTION_DIGEST] = ROW("digest", OBJECTS | VAULT, DATA, USE, OFFICER, CRYPTO),
     [ACTION_RANDOM] = ROW("random", VAULT, DATA, USE, OFFICER, CRYPTO),
-    [ACTION_LIST] = ROW("list", OBJECTS | VAULT, DATA, MANAGE, ADMIN, OFFICER, CRYPTO, SERVICE, READER, SECRETS, SECRET, CERTS),
+    [ACTION_LIST] = ROW("list", OBJECTS | VAULT, DATA, MANAGE, ADMIN, OFFICER, CRYPTO, SERVICE, READER, APPROVER, SECRETS, SECRET, CERTS),
     [ACTION_GET] = ROW("get", OBJECTS, DATA, MANAGE, ADMIN, OFFICER, CRYPTO, SERVICE, READER, SECRETS, CERTS),
     [ACTION_GET_SECRET] = ROW("getSecret", OBJECTS, DATA, SECRETS, SECRET),
     [ACTION_SET_SECRET] = ROW("setSecret", OBJECTS, DATA, SECRETS),
@@ -74,8 +75,9 @@ static const struct action_row actions[ACTION_COUNT] = {
     [ACTION_PURGE] = ROW("purge", OBJECTS, DATA, ADMIN),
     [ACTION_BACKUP] = ROW("backup", OBJECTS | VAULT, DATA, MANAGE, ADMIN, OFFICER),
     [ACTION_RESTORE] = ROW("restore", OBJECTS | VAULT, DATA, MANAGE, ADMIN, OFFICER),
-    [ACTION_LOGIN] = ROW("login", VAULT, DATA, OFFICER, CRYPTO, SERVICE, READER, SECRETS, SECRET, CERTS),
-    [ACTION_CHANGE_PIN] = ROW("changePin", VAULT, DATA, OFFICER, CRYPTO, SERVICE, READER, SECRETS, SECRET, CERTS),
+    [ACTION_APPROVE] = ROW("approve", OBJECTS, APPROVER),
+    [ACTION_LOGIN] = ROW("login", VAULT, DATA, OFFICER, CRYPTO, SERVICE, READER, APPROVER, SECRETS, SECRET, CERTS),
+    [ACTION_CHANGE_PIN] = ROW("changePin", VAULT, DATA, OFFICER, CRYPTO, SERVICE, READER, APPROVER, SECRETS, SECRET, CERTS),
     [ACTION_CREATE_VAULT] = ROW("createVault", VAULT, CONTROL, ADMIN),
     [ACTION_LIST_VAULT] = ROW("listVault", VAULT, CONTROL, ADMIN, AUDITOR),
     [ACTION_UPDATE_VAULT] = ROW("updateVault", VAULT, CONTROL, ADMIN),
@@ -94,12 +96,13 @@ static const struct action_row actions[ACTION_COUNT] = {
     [ACTION_READ_LOG] = ROW("readLog", VAULT, CONTROL, ADMIN, AUDITOR),
     [ACTION_VERIFY_LOG] = ROW("verifyLog", VAULT, CONTROL, ADMIN, AUDITOR),
     [ACTION_READ_STATUS] = ROW("readStatus", VAULT, CONTROL, ADMIN, AUDITOR),
+    [ACTION_ACCEPT_CLOCK] = ROW("acceptClock", VAULT, CONTROL, ADMIN),
 };
 /* clang-format on */
 
 /* Roles first: schema_roles() ends where the parts begin. */
 static const char *const roles[] = {
-    "administrator", "cryptoOfficer",  "cryptoUser",  "serviceEncryption",   "reader",
+    "administrator", "cryptoOfficer",  "cryptoUser",  "serviceEncryption",   "reader", "approver",
     "auditor",       "secretsOfficer", "secretsUser", "certificatesOfficer", NULL,
 };
 
@@ -136,6 +139,7 @@ static const struct schema_attribute attributes[] = {
     {"hash", POLICY_STRING, 0, true},
     {"saltLength", POLICY_LONG, 0, true},
     {"vault", POLICY_STRING, 0, true},
+    {"approvals", POLICY_LONG, 0, false},
     {"ip", POLICY_IP, 0, true},
 };
 

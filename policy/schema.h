@@ -38,6 +38,7 @@ enum action {
     ACTION_PURGE,
     ACTION_BACKUP,
     ACTION_RESTORE,
+    ACTION_APPROVE, /* that somebody else uses a key */
     /* sessions */
     ACTION_LOGIN,
     ACTION_CHANGE_PIN, /* one's own */
@@ -60,12 +61,13 @@ enum action {
     ACTION_READ_LOG,
     ACTION_VERIFY_LOG,
     ACTION_READ_STATUS,
+    ACTION_ACCEPT_CLOCK, /* though it is behind the log */
     ACTION_COUNT
 };
 
 /*
  * Action groups (the usual vault roles and their parts), as Action::"<name>" in policies:
- *   dataPlane            everything under "data plane" and "sessions"
+ *   dataPlane            everything under "data plane" and "sessions" but approve
  *   controlPlane         everything under "control plane"
  *   keyUse               sign verify encrypt decrypt wrapKey unwrapKey derive encapsulate
  *                        decapsulate digest random
@@ -75,6 +77,7 @@ enum action {
  *   cryptoUser           list get keyUse login changePin
  *   serviceEncryption    list get wrapKey unwrapKey encrypt decrypt login changePin
  *   reader               list get login changePin
+ *   approver             list approve login changePin
  *   auditor              listVault listUser readPolicy readLog verifyLog readStatus
  *   secretsOfficer       list get getSecret setSecret create update delete recover login changePin
  *   secretsUser          list getSecret login changePin

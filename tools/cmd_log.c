@@ -130,6 +130,18 @@ int cmd_log_checkpoint(const struct invocation *inv)
     return client_do(inv, NULL, json_pack("{s:s}", "verb", "log.checkpoint"), print_checkpoint);
 }
 
+static void print_accepted(const struct invocation *inv, const json_t *answer)
+{
+    (void)inv;
+    (void)answer;
+    (void)puts("the log goes on with the clock's time");
+}
+
+int cmd_log_accept_clock(const struct invocation *inv)
+{
+    return client_do(inv, NULL, json_pack("{s:s}", "verb", "log.accept-clock"), print_accepted);
+}
+
 /* ---- metrics ---- */
 
 static void print_metrics(const struct invocation *inv, const json_t *answer)

@@ -82,6 +82,8 @@ const struct command commands[] = {
      "print a proof that a record is in the log; --record: the record itself"},
     {"log key", "", 0, 0, "", cmd_log_key, "print the key that verifies the log"},
     {"log checkpoint", "", 0, 0, "", cmd_log_checkpoint, "sign what the log holds now"},
+    {"log accept-clock", "", 0, 0, "", cmd_log_accept_clock,
+     "let service go on though the clock is behind the log's newest record"},
     {"metrics", "", 0, 0, "", cmd_metrics, "print counters and gauges as Prometheus text"},
 };
 

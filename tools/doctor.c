@@ -240,6 +240,17 @@ static enum finding check_log(struct patient *p)
     return f;
 }
 
+static enum finding check_log_clock(struct patient *p)
+{
+    const char *problem = member_text(p->status, "clock-problem");
+
+    if (p->status == NULL)
+        return say(p, FINDING_FAIL, "not looked at: the vault does not start");
+    if (problem[0] != '\0')
+        return say(p, FINDING_FAIL, "%s", problem);
+    return say(p, FINDING_OK, "the clock is not behind the log");
+}
+
 static enum finding check_locked(struct patient *p)
 {
     if (p->status == NULL)
@@ -314,21 +325,14 @@ static const struct {
     const char *name;
     enum finding (*check)(struct patient *p);
 } checks[] = {
-    {"mode", check_server},
-    {"home", check_home},
-    {"settings", check_config},
-    {"HSM library", check_hsm_module},
-    {"HSM PIN file", check_pin_file},
-    {"HSM worker", check_worker},
-    {"isolation", check_isolation},
-    {"disk", check_disk},
-    {"clock", check_clock},
-    {"memory limit", check_memory_limit},
-    {"start", check_start},
-    {"log", check_log},
-    {"memory", check_locked},
-    {"policies", check_policies},
-    {"PINs", check_pins},
+    {"mode", check_server},           {"home", check_home},
+    {"settings", check_config},       {"HSM library", check_hsm_module},
+    {"HSM PIN file", check_pin_file}, {"HSM worker", check_worker},
+    {"isolation", check_isolation},   {"disk", check_disk},
+    {"clock", check_clock},           {"memory limit", check_memory_limit},
+    {"start", check_start},           {"log", check_log},
+    {"log clock", check_log_clock},   {"memory", check_locked},
+    {"policies", check_policies},     {"PINs", check_pins},
     {"legacy", check_legacy},
 };
 

@@ -37,7 +37,7 @@ make_home
 check "a new home is healthy" healthy
 check "as JSON" is_json "$KEYWARD" doctor --json
 every() {
-    member '[c["check"] for c in j["checks"]]' | grep -x "\['mode', 'home', 'settings', 'HSM library', 'HSM PIN file', 'HSM worker', 'isolation', 'disk', 'clock', 'memory limit', 'start', 'log', 'memory', 'policies', 'PINs', 'legacy'\]"
+    member '[c["check"] for c in j["checks"]]' | grep -x "\['mode', 'home', 'settings', 'HSM library', 'HSM PIN file', 'HSM worker', 'isolation', 'disk', 'clock', 'memory limit', 'start', 'log', 'log clock', 'memory', 'policies', 'PINs', 'legacy'\]"
 }
 check "every check has its row" every
 
@@ -79,6 +79,10 @@ long_ago() {
     faketime '2020-01-01 12:00:00' "$@"
 }
 [ -z "$SANITIZER" ] && command -v faketime >/dev/null && finds FAIL clock 'before 2025' long_ago
+behind_the_log() {
+    faketime -f '-10m' "$@"
+}
+[ -z "$SANITIZER" ] && command -v faketime >/dev/null && finds FAIL 'log clock' 'set it right.*accept-clock' behind_the_log
 # A tree without the worker: the command and the module alone.
 mkdir -p "$WORK/tree/tools" "$WORK/tree/pkcs11"
 cp "$KEYWARD" "$WORK/tree/tools/"

@@ -57,6 +57,8 @@ static const struct verb {
     {"log.verify", "{\"verb\":\"log.verify\"}", NULL, CKR_ACTION_PROHIBITED, "verifyLog"},
     {"log.key", "{\"verb\":\"log.key\"}", NULL, CKR_ACTION_PROHIBITED, "verifyLog"},
     {"log.checkpoint", "{\"verb\":\"log.checkpoint\"}", NULL, CKR_ACTION_PROHIBITED, "verifyLog"},
+    {"log.accept-clock", "{\"verb\":\"log.accept-clock\"}", NULL, CKR_ACTION_PROHIBITED,
+     "acceptClock"},
 };
 #define VERBS ((int)(sizeof(verbs) / sizeof(*verbs)))
 

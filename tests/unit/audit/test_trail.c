@@ -392,6 +392,69 @@ START_TEST(reading_stops_when_told)
 }
 END_TEST
 
+static int64_t told = 1767323045678901000; /* by the clock below */
+
+static int64_t tell(const struct clock *clock)
+{
+    (void)clock;
+    return told;
+}
+
+/* Also where the newest record is the last of a bundle that is full. */
+START_TEST(the_newest_time_is_known_after_opening)
+{
+    static const unsigned sizes[] = {1, 255, 256, 257, 512};
+    const struct clock still = {.realtime = tell, .monotonic = clock_system.monotonic};
+    struct logbox box;
+    struct trail *trail;
+
+    logbox_init(&box, 1);
+    box.config.clock = &still;
+    assert_ok(trail_create(&box.config));
+    assert_ok(trail_open(&box.config, &trail));
+    ck_assert_int_eq(trail_newest(trail), 0);
+    logbox_append(trail, sizes[_i]);
+    trail_close(trail);
+    assert_ok(trail_open(&box.config, &trail));
+    ck_assert_int_eq(trail_newest(trail), told);
+    trail_close(trail);
+    logbox_release(&box);
+}
+END_TEST
+
+static bool time_is(void *ctx, uint64_t seq, struct bytes json)
+{
+    char want[64];
+
+    clock_format(*(int64_t *)ctx, want);
+    ck_assert_ptr_nonnull(memmem(json.data, json.len, want, strlen(want)));
+    return seq < 1;
+}
+
+START_TEST(times_do_not_go_back_unless_the_clock_is_accepted)
+{
+    const struct clock still = {.realtime = tell, .monotonic = clock_system.monotonic};
+    int64_t before = told;
+    struct logbox box;
+    struct trail *trail;
+
+    logbox_init(&box, 1);
+    box.config.clock = &still;
+    assert_ok(trail_create(&box.config));
+    assert_ok(trail_open(&box.config, &trail));
+    logbox_append(trail, 1);
+    told -= 3600000000000;
+    logbox_append(trail, 1);
+    assert_ok(verify_read(box.dir, 0, time_is, &before));
+    assert_ok(trail_accept_clock(trail));
+    ck_assert_int_eq(trail_newest(trail), told);
+    logbox_append(trail, 1);
+    assert_ok(verify_read(box.dir, 2, time_is, &told));
+    trail_close(trail);
+    logbox_release(&box);
+}
+END_TEST
+
 int main(void)
 {
     const struct suite_case cases[] = {
@@ -411,6 +474,8 @@ int main(void)
         CASE(a_trail_follows_its_folder_when_the_host_changes_directory),
         CASE(reading_starts_and_stops_where_asked),
         CASE(reading_stops_when_told),
+        {.test = the_newest_time_is_known_after_opening, .loop_end = 5, .timeout_s = 120},
+        CASE(times_do_not_go_back_unless_the_clock_is_accepted),
     };
 
     return suite_run("audit/trail", cases, sizeof(cases) / sizeof(*cases));

@@ -29,6 +29,28 @@ START_TEST(times_are_written_as_rfc_3339_with_microseconds)
 }
 END_TEST
 
+START_TEST(what_was_written_is_read_back)
+{
+    static const char *const wrong[] = {"",
+                                        "2026-01-02",
+                                        "2026-01-02T03:04:05Z",
+                                        "2026-01-02t03:04:05.678901Z",
+                                        "2026-01-0aT03:04:05.678901Z",
+                                        "9999-01-02T03:04:05.678901Z"};
+    static const int64_t times[] = {0, 1767323045678901000, 951782400000000000, -1500000};
+    char text[CLOCK_TEXT_MAX];
+    int64_t ns;
+
+    for (size_t i = 0; i < sizeof(times) / sizeof(*times); i++) {
+        clock_format(times[i], text);
+        ck_assert(clock_parse(text, &ns));
+        ck_assert_int_eq(ns, times[i]);
+    }
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(*wrong); i++)
+        ck_assert(!clock_parse(wrong[i], &ns));
+}
+END_TEST
+
 START_TEST(system_clock_tells_the_time_of_day)
 {
     int64_t before = (int64_t)time(NULL) - 1;
@@ -72,6 +94,7 @@ int main(void)
 {
     const struct suite_case cases[] = {
         CASE(times_are_written_as_rfc_3339_with_microseconds),
+        CASE(what_was_written_is_read_back),
         CASE(system_clock_tells_the_time_of_day),
         CASE(monotonic_clock_never_goes_back),
         CASE(a_clock_can_be_held_still),

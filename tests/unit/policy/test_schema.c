@@ -16,7 +16,9 @@
 #define MANAGE "list get create import update rotate delete recover backup restore"
 #define CONTROL                                                                                    \
     "createVault listVault updateVault deleteVault initToken addUser listUser setPin unlockUser "  \
-    "removeUser bindUser editGroup editIssuer applyPolicy readPolicy readLog verifyLog readStatus"
+    "removeUser bindUser editGroup editIssuer applyPolicy readPolicy readLog verifyLog "           \
+    "readStatus "                                                                                  \
+    "acceptClock"
 #define SELF "login changePin"
 
 static const struct {
@@ -32,6 +34,7 @@ static const struct {
     {"cryptoUser", "list get " USE " " SELF},
     {"serviceEncryption", "list get wrapKey unwrapKey encrypt decrypt " SELF},
     {"reader", "list get " SELF},
+    {"approver", "list approve " SELF},
     {"auditor", "listVault listUser readPolicy readLog verifyLog readStatus"},
     {"secretsOfficer", "list get getSecret setSecret create update delete recover " SELF},
     {"secretsUser", "list getSecret " SELF},
@@ -101,7 +104,7 @@ START_TEST(roles_are_groups_and_parts_are_no_roles)
         ck_assert_str_ne(*role, "dataPlane");
         ck_assert_str_ne(*role, "keyUse");
     }
-    ck_assert_uint_eq(count, 9);
+    ck_assert_uint_eq(count, 10);
 }
 END_TEST
 
