@@ -167,8 +167,8 @@ static CK_RV read_vault(struct run *run, struct reader *r)
     CK_RV rv = CKR_OK;
 
     if (!cursor.end)
-        rv = object_find_some(run_store(run), &run->vault, &r->search->query, &cursor, match_vault,
-                              r);
+        rv = object_find_some(run_store(run), &run->vault, &r->search->query, r->search->generation,
+                              &cursor, match_vault, r);
     r->place.after = cursor.after;
     if (cursor.end)
         go_on_to(r, STAGE_SESSION);

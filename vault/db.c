@@ -1,11 +1,11 @@
 /* SQLite behind a table of constant statements: see db.h. */
-#include "vault/db.h"
+#include "vault/db_int.h"
 
 #include "base/heap.h"
 
-#include <sqlite3.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define APPLICATION_ID 0x4B595744 /* "KYWD" */
 #define FORMAT         1
@@ -16,13 +16,6 @@
  * 4 bytes each. */
 #define STAMP_AT  24
 #define STAMP_LEN 8
-
-struct db {
-    sqlite3 *handle;
-    sqlite3_file *file; /* the handle's own, valid as long as it is */
-    sqlite3_stmt *statements[SQL_COUNT_];
-    char *path;
-};
 
 /*
  * top: the number of the last write, and the MAC over it and the key ring. keyring: slot 0 is the
@@ -117,7 +110,7 @@ static const struct {
     {SQLITE_IOERR, CKR_DEVICE_ERROR, "cannot be read or written: check the disk"},
 };
 
-static CK_RV fail_sqlite(const char *path, int code)
+CK_RV db_fail(const char *path, int code)
 {
     for (size_t i = 0; i < sizeof(failures) / sizeof(*failures); i++) {
         if (failures[i].code == (code & 0xff))
@@ -129,16 +122,17 @@ static CK_RV fail_sqlite(const char *path, int code)
 
 /* ---- statements ---- */
 
-static CK_RV prepare(struct db *db, enum db_sql sql, sqlite3_stmt **ret)
+static CK_RV prepare(const struct db *db, enum db_sql sql, sqlite3_stmt **ret)
 {
+    struct db_link *link = db->in_use;
     int rc = SQLITE_OK;
 
-    if (db->statements[sql] == NULL)
-        rc = sqlite3_prepare_v3(db->handle, texts[sql], -1, SQLITE_PREPARE_PERSISTENT,
-                                &db->statements[sql], NULL);
+    if (link->statements[sql] == NULL)
+        rc = sqlite3_prepare_v3(link->handle, texts[sql], -1, SQLITE_PREPARE_PERSISTENT,
+                                &link->statements[sql], NULL);
     if (rc != SQLITE_OK)
-        return fail_sqlite(db->path, rc);
-    *ret = db->statements[sql];
+        return db_fail(db->path, rc);
+    *ret = link->statements[sql];
     return CKR_OK;
 }
 
@@ -196,7 +190,7 @@ CK_RV db_run(struct db *db, enum db_sql sql, const struct db_value *args, size_t
     }
     (void)sqlite3_reset(stmt);
     (void)sqlite3_clear_bindings(stmt);
-    return rc == SQLITE_DONE || rc == SQLITE_ROW ? CKR_OK : fail_sqlite(db->path, rc);
+    return rc == SQLITE_DONE || rc == SQLITE_ROW ? CKR_OK : db_fail(db->path, rc);
 }
 
 /*
@@ -210,36 +204,37 @@ CK_RV db_stamp(const struct db *db, uint64_t *ret)
     int rc = db->file->pMethods->xRead(db->file, raw, STAMP_LEN, STAMP_AT);
 
     if (rc != SQLITE_OK)
-        return fail_sqlite(db->path, rc);
+        return db_fail(db->path, rc);
     memcpy(ret, raw, sizeof(*ret));
     return CKR_OK;
 }
 
 int64_t db_changed(struct db *db)
 {
-    return sqlite3_changes64(db->handle);
+    return sqlite3_changes64(db->main.handle);
 }
 
 int64_t db_last_rowid(struct db *db)
 {
-    return sqlite3_last_insert_rowid(db->handle);
+    return sqlite3_last_insert_rowid(db->main.handle);
 }
 
 /* ---- opening ---- */
 
+/* Of every connection; and of the one that writes. */
 static const char settings[] = "PRAGMA trusted_schema = OFF;"
                                "PRAGMA cell_size_check = ON;"
-                               "PRAGMA foreign_keys = ON;"
                                "PRAGMA mmap_size = 0;"
-                               "PRAGMA temp_store = MEMORY;"
-                               "PRAGMA synchronous = FULL;"
-                               "PRAGMA journal_mode = DELETE;";
+                               "PRAGMA temp_store = MEMORY;";
+static const char writing[] = "PRAGMA foreign_keys = ON;"
+                              "PRAGMA synchronous = FULL;"
+                              "PRAGMA journal_mode = DELETE;";
 
-static CK_RV exec(struct db *db, const char *text)
+CK_RV db_exec(const struct db *db, const struct db_link *link, const char *text)
 {
-    int rc = sqlite3_exec(db->handle, text, NULL, NULL, NULL);
+    int rc = sqlite3_exec(link->handle, text, NULL, NULL, NULL);
 
-    return rc == SQLITE_OK ? CKR_OK : fail_sqlite(db->path, rc);
+    return rc == SQLITE_OK ? CKR_OK : db_fail(db->path, rc);
 }
 
 static int harden(sqlite3 *handle)
@@ -261,24 +256,43 @@ static int harden(sqlite3 *handle)
     return rc;
 }
 
+CK_RV db_link_open(const struct db *db, const char *name, int flags, struct db_link *link)
+{
+    int rc = sqlite3_open_v2(
+        name, &link->handle,
+        flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE | SQLITE_OPEN_EXRESCODE, NULL);
+
+    if (rc == SQLITE_OK)
+        rc = harden(link->handle);
+    if (rc == SQLITE_OK)
+        rc = sqlite3_busy_timeout(link->handle, BUSY_MS);
+    return rc == SQLITE_OK ? db_exec(db, link, settings) : db_fail(db->path, rc);
+}
+
+void db_link_close(struct db_link *link)
+{
+    for (size_t i = 0; i < SQL_COUNT_; i++)
+        (void)sqlite3_finalize(link->statements[i]);
+    (void)sqlite3_close(link->handle);
+}
+
 static CK_RV connect(const char *path, struct db **ret)
 {
     SCOPED(db_close_p) struct db *db = calloc(1, sizeof(*db));
-    int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE |
-                SQLITE_OPEN_EXRESCODE;
     CK_RV rv;
     int rc;
 
-    if (db == NULL || (db->path = text_copy(path)) == NULL)
+    if (db == NULL)
         return fail_memory();
-    rc = sqlite3_open_v2(path, &db->handle, flags, NULL);
-    if (rc == SQLITE_OK)
-        rc = harden(db->handle);
-    if (rc == SQLITE_OK)
-        rc = sqlite3_busy_timeout(db->handle, BUSY_MS);
-    if (rc == SQLITE_OK)
-        rc = sqlite3_file_control(db->handle, "main", SQLITE_FCNTL_FILE_POINTER, &db->file);
-    rv = rc == SQLITE_OK ? exec(db, settings) : fail_sqlite(path, rc);
+    db->folder = -1;
+    db->in_use = &db->main;
+    if ((db->path = text_copy(path)) == NULL)
+        return fail_memory();
+    rv = db_link_open(db, path, SQLITE_OPEN_READWRITE, &db->main);
+    if (rv != CKR_OK)
+        return rv;
+    rc = sqlite3_file_control(db->main.handle, "main", SQLITE_FCNTL_FILE_POINTER, &db->file);
+    rv = rc == SQLITE_OK ? db_exec(db, &db->main, writing) : db_fail(path, rc);
     if (rv == CKR_OK)
         *ret = TAKE(db);
     return rv;
@@ -295,9 +309,9 @@ CK_RV db_create(const char *path, struct db **ret)
     (void)sqlite3_snprintf(sizeof(mark), mark,
                            "PRAGMA application_id = %d; PRAGMA user_version = %d;", APPLICATION_ID,
                            FORMAT);
-    rv = exec(db, mark);
+    rv = db_exec(db, &db->main, mark);
     if (rv == CKR_OK)
-        rv = exec(db, schema);
+        rv = db_exec(db, &db->main, schema);
     if (rv == CKR_OK)
         *ret = TAKE(db);
     return rv;
@@ -306,14 +320,14 @@ CK_RV db_create(const char *path, struct db **ret)
 static CK_RV read_number(struct db *db, const char *text, int64_t *ret)
 {
     sqlite3_stmt *stmt = NULL;
-    int rc = sqlite3_prepare_v2(db->handle, text, -1, &stmt, NULL);
+    int rc = sqlite3_prepare_v2(db->main.handle, text, -1, &stmt, NULL);
 
     if (rc == SQLITE_OK)
         rc = sqlite3_step(stmt);
     if (rc == SQLITE_ROW)
         *ret = sqlite3_column_int64(stmt, 0);
     (void)sqlite3_finalize(stmt);
-    return rc == SQLITE_ROW ? CKR_OK : fail_sqlite(db->path, rc);
+    return rc == SQLITE_ROW ? CKR_OK : db_fail(db->path, rc);
 }
 
 static CK_RV check_ours(struct db *db)
@@ -354,9 +368,8 @@ void db_close(struct db *db)
 {
     if (db == NULL)
         return;
-    for (size_t i = 0; i < SQL_COUNT_; i++)
-        (void)sqlite3_finalize(db->statements[i]);
-    (void)sqlite3_close(db->handle);
+    db_link_close(&db->quiet);
+    db_link_close(&db->main);
     db_abandon(db);
 }
 
@@ -364,6 +377,9 @@ void db_abandon(struct db *db)
 {
     if (db == NULL)
         return;
+    if (db->folder >= 0)
+        (void)close(db->folder);
+    free(db->journal);
     free(db->path);
     free(db);
 }

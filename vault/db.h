@@ -81,6 +81,19 @@ MUST_CHECK CK_RV db_run(struct db *db, enum db_sql sql, const struct db_value *a
  * function that may be called while another thread is in the database.
  */
 MUST_CHECK CK_RV db_stamp(const struct db *db, uint64_t *ret);
+
+/*
+ * Reading without a transaction of its own (db_quiet.c): between the two calls db_run() reads what
+ * the file held at the last db_quiet_prepare(), and the file is locked against writers. False, and
+ * nothing to leave: something has been written since, is being written, or was left half written;
+ * begin a transaction. *ret_mark is the stamp of what is read.
+ */
+bool db_quiet_enter(struct db *db, uint64_t *ret_mark);
+bool db_is_quiet(const struct db *db);
+void db_quiet_leave(struct db *db);
+/* In a transaction that has read: what it sees is what quiet readers see until the next commit. */
+void db_quiet_prepare(struct db *db);
+
 /* Rows the last SQL_..._ADD, SET or REMOVE changed. */
 int64_t db_changed(struct db *db);
 int64_t db_last_rowid(struct db *db);

@@ -67,6 +67,12 @@ static void take(struct generation *g, uint64_t mark)
     (void)pthread_mutex_unlock(&g->lock);
 }
 
+void generation_saw(struct store *store, uint64_t mark)
+{
+    if (mark != atomic_load(&store->generation->mark))
+        take(store->generation, mark);
+}
+
 CK_RV generation_look(struct store *store, uint64_t *ret)
 {
     struct generation *g = store->generation;
@@ -75,8 +81,7 @@ CK_RV generation_look(struct store *store, uint64_t *ret)
 
     if (rv != CKR_OK)
         return rv;
-    if (mark != atomic_load(&g->mark))
-        take(g, mark);
+    generation_saw(store, mark);
     if (ret != NULL)
         *ret = atomic_load(&g->number);
     return CKR_OK;

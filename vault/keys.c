@@ -188,6 +188,7 @@ void keys_free(struct keys *keys)
 {
     if (keys == NULL)
         return;
+    local_mac_free(keys->lookup);
     secret_free(keys->derived);
     free(keys);
 }
@@ -197,20 +198,21 @@ struct bytes keys_use(const struct keys *keys, enum key_use use)
     return BYTES(keys->derived->data + (size_t)use * DATA_KEY_LEN, DATA_KEY_LEN);
 }
 
-CK_RV keys_tag(struct local *local, const struct keys *keys, const char *what, struct bytes value,
+CK_RV keys_tag(struct local *local, struct keys *keys, const char *what, struct bytes value,
                uint8_t ret[static TAG_LEN])
 {
-    SCOPED(local_mac_free_p) struct local_mac *mac = NULL;
     uint8_t whole[32];
-    CK_RV rv = local_mac_new(local, keys_use(keys, KEY_LOOKUP), &mac);
+    CK_RV rv = keys->lookup != NULL
+                   ? local_mac_again(keys->lookup)
+                   : local_mac_new(local, keys_use(keys, KEY_LOOKUP), &keys->lookup);
 
     /* The word's NUL is the bar between the two. */
     if (rv == CKR_OK)
-        rv = local_mac_update(mac, BYTES(what, strlen(what) + 1));
+        rv = local_mac_update(keys->lookup, BYTES(what, strlen(what) + 1));
     if (rv == CKR_OK)
-        rv = local_mac_update(mac, value);
+        rv = local_mac_update(keys->lookup, value);
     if (rv == CKR_OK)
-        rv = local_mac_final(mac, whole);
+        rv = local_mac_final(keys->lookup, whole);
     if (rv == CKR_OK)
         memcpy(ret, whole, TAG_LEN);
     return rv;

@@ -167,14 +167,14 @@ CK_RV object_decode(struct store *store, const struct keys *keys, const struct r
     return CKR_OK;
 }
 
-CK_RV object_tag(struct store *store, const struct keys *keys, CK_ATTRIBUTE_TYPE type,
-                 struct bytes value, uint8_t ret[static TAG_LEN])
+CK_RV object_tag(struct store *store, struct keys *keys, CK_ATTRIBUTE_TYPE type, struct bytes value,
+                 uint8_t ret[static TAG_LEN])
 {
     return keys_tag(store->local, keys, type == CKA_LABEL ? "label" : "id", value, ret);
 }
 
 /* The row's columns of an object. */
-static CK_RV record_of(struct store *store, const struct keys *keys, const struct object *o,
+static CK_RV record_of(struct store *store, struct keys *keys, const struct object *o,
                        struct record *ret)
 {
     struct record r = {

@@ -78,6 +78,9 @@ MUST_CHECK CK_RV object_find(struct store *store, const struct vault_info *vault
  * holds the store no longer. Between two calls the vault may change: no object is shown twice, one
  * that is made meanwhile may be shown or not. each may take the object's contents and leave it
  * zeroed. A call that fails leaves the cursor as it was.
+ *
+ * generation is the store's (store_generation()): what is shown is of that one or later. A label or
+ * id that is looked for again is answered from memory (lookups.h).
  */
 #define OBJECT_FIND_ROWS 256U
 struct object_cursor {
@@ -85,7 +88,8 @@ struct object_cursor {
     bool end;      /* there are no more */
 };
 MUST_CHECK CK_RV object_find_some(struct store *store, const struct vault_info *vault,
-                                  const struct object_query *query, struct object_cursor *cursor,
+                                  const struct object_query *query, uint64_t generation,
+                                  struct object_cursor *cursor,
                                   bool (*each)(void *ctx, int64_t row, struct object *object),
                                   void *ctx);
 MUST_CHECK CK_RV object_count(struct store *store, const struct vault_info *vault, uint64_t *ret);

@@ -1,4 +1,5 @@
 /* Finding objects, whole vaults or page by page: see object.h. */
+#include "vault/lookups.h"
 #include "vault/object_int.h"
 
 typedef bool found_each(void *ctx, int64_t row, struct object *object);
@@ -9,6 +10,8 @@ struct find {
     const struct object_query *query;
     found_each *each;
     void *ctx;
+    struct lookup *keep; /* gets copies of what is shown; NULL: nobody wants them */
+    bool too_many;       /* for keep */
 };
 
 /* The columns are keyed hashes cut short; the value itself decides. */
@@ -19,14 +22,28 @@ static bool matches(const struct object_query *q, const struct object *o)
            (!q->has_class || q->cls == o->cls) && q->deleted == (o->state == OBJECT_DELETED);
 }
 
+static void keep_copy(struct find *find, int64_t row, const struct object *object)
+{
+    struct lookup *keep = find->keep;
+
+    if (keep == NULL || find->too_many)
+        return;
+    find->too_many =
+        keep->count == LOOKUP_OBJECTS || object_copy(&keep->objects[keep->count], object) != CKR_OK;
+    if (!find->too_many)
+        keep->rows[keep->count++] = row;
+}
+
 static CK_RV find_each(void *ctx, const struct record *record, struct bytes content, bool *ret_more)
 {
     struct find *find = ctx;
     struct object o = {.attrs = ATTRS_INIT};
     CK_RV rv = object_decode(find->store, find->keys, record, content, OBJECT_WITHOUT_MATERIAL, &o);
 
-    if (rv == CKR_OK && matches(find->query, &o))
+    if (rv == CKR_OK && matches(find->query, &o)) {
+        keep_copy(find, record->seq, &o);
         *ret_more = find->each(find->ctx, record->seq, &o);
+    }
     object_release(&o);
     return rv;
 }
@@ -81,17 +98,54 @@ CK_RV object_find(struct store *store, const struct vault_info *vault,
     return rv == CKR_OK ? store_leave(store, find_in(&find, NULL)) : rv;
 }
 
-CK_RV object_find_some(struct store *store, const struct vault_info *vault,
-                       const struct object_query *query, struct object_cursor *cursor,
-                       found_each *each, void *ctx)
+/* Shows what was kept; the copies go. */
+static void show_known(struct lookup *known, struct object_cursor *cursor, found_each *each,
+                       void *ctx)
 {
-    struct find find = {.store = store, .query = query, .each = each, .ctx = ctx};
+    bool more = true;
+
+    for (size_t i = 0; more && i < known->count; i++) {
+        cursor->after = known->rows[i];
+        more = each(ctx, known->rows[i], &known->objects[i]);
+    }
+    cursor->end = more;
+    lookup_release(known);
+}
+
+static CK_RV find_page(struct find *find, const struct vault_info *vault,
+                       struct object_cursor *cursor)
+{
     struct record_page page = {.after = cursor->after, .rows = OBJECT_FIND_ROWS};
-    CK_RV rv = store_enter(store, vault->id, STORE_READ, &find.keys);
+    CK_RV rv = store_enter(find->store, vault->id, STORE_READ, &find->keys);
 
     if (rv == CKR_OK)
-        rv = store_leave(store, find_in(&find, &page));
+        rv = store_leave(find->store, find_in(find, &page));
     if (rv == CKR_OK)
         *cursor = (struct object_cursor){.after = page.after, .end = page.last};
+    return rv;
+}
+
+CK_RV object_find_some(struct store *store, const struct vault_info *vault,
+                       const struct object_query *query, uint64_t generation,
+                       struct object_cursor *cursor, found_each *each, void *ctx)
+{
+    struct find find = {.store = store, .query = query, .each = each, .ctx = ctx};
+    enum lookup_answer answer = LOOKUP_UNWANTED;
+    struct lookup found;
+    CK_RV rv;
+
+    found.count = 0;
+    if (cursor->after == 0)
+        answer = lookups_get(store->lookups, vault, query, generation, &found);
+    if (answer == LOOKUP_KNOWN) {
+        show_known(&found, cursor, each, ctx);
+        return CKR_OK;
+    }
+    if (answer == LOOKUP_WANTED)
+        find.keep = &found;
+    rv = find_page(&find, vault, cursor);
+    if (rv == CKR_OK && find.keep != NULL && !find.too_many && cursor->end)
+        lookups_keep(store->lookups, vault, query, generation, &found);
+    lookup_release(&found);
     return rv;
 }

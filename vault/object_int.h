@@ -12,7 +12,7 @@ MUST_CHECK CK_RV object_decode(struct store *store, const struct keys *keys,
                                const struct record *record, struct bytes content,
                                enum object_part part, struct object *ret);
 /* The column of a CKA_LABEL or CKA_ID. */
-MUST_CHECK CK_RV object_tag(struct store *store, const struct keys *keys, CK_ATTRIBUTE_TYPE type,
+MUST_CHECK CK_RV object_tag(struct store *store, struct keys *keys, CK_ATTRIBUTE_TYPE type,
                             struct bytes value, uint8_t ret[static TAG_LEN]);
 
 #endif

@@ -1,5 +1,6 @@
 /* The open store: making it, opening it, and how every call enters and leaves it. See store.h and
  * store_int.h. */
+#include "vault/lookups.h"
 #include "vault/record.h"
 
 #include "base/heap.h"
@@ -108,13 +109,37 @@ static CK_RV look_for_changes(struct store *store)
     return rv == CKR_OK ? fence_check_top(store) : rv;
 }
 
-static void roll_back(struct store *store)
+/* The reason to tell is the one that led here, not what rolling back may add. */
+static void roll_back_after(struct store *store, CK_RV rv)
 {
-    /* There may be nothing left to roll back: SQLite has done it itself after some failures. */
-    CK_RV rv = db_run(store->db, SQL_ROLLBACK, NULL, 0, NULL, NULL);
+    char reason[FAIL_REASON_MAX];
 
-    (void)rv;
+    (void)memccpy(reason, fail_reason(), '\0', sizeof(reason));
+    /* There may be nothing left to roll back: SQLite has done it itself after some failures. */
+    fail_unheeded(db_run(store->db, SQL_ROLLBACK, NULL, 0, NULL, NULL));
     fence_forget(store);
+    (void)fail(rv, "%s", reason);
+}
+
+static CK_RV begin(struct store *store, enum store_access access)
+{
+    enum db_sql sql = access == STORE_WRITE ? SQL_BEGIN_IMMEDIATE : SQL_BEGIN;
+    uint64_t mark = 0;
+    CK_RV rv;
+
+    if (access == STORE_READ && db_quiet_enter(store->db, &mark)) {
+        generation_saw(store, mark);
+        return CKR_OK;
+    }
+    rv = db_run(store->db, sql, NULL, 0, NULL, NULL);
+    if (rv != CKR_OK)
+        return rv;
+    rv = look_for_changes(store);
+    if (rv != CKR_OK)
+        roll_back_after(store, rv);
+    else if (access == STORE_READ)
+        db_quiet_prepare(store->db);
+    return rv;
 }
 
 CK_RV store_enter(struct store *store, const uint8_t *vault_id, enum store_access access,
@@ -125,30 +150,29 @@ CK_RV store_enter(struct store *store, const uint8_t *vault_id, enum store_acces
     (void)pthread_mutex_lock(&store->lock);
     rv = find_keys(store, vault_id, ret);
     if (rv == CKR_OK)
-        rv = db_run(store->db, access == STORE_WRITE ? SQL_BEGIN_IMMEDIATE : SQL_BEGIN, NULL, 0,
-                    NULL, NULL);
-    if (rv != CKR_OK) {
+        rv = begin(store, access);
+    if (rv != CKR_OK)
         (void)pthread_mutex_unlock(&store->lock);
-        return rv;
-    }
-    rv = look_for_changes(store);
-    return rv == CKR_OK ? CKR_OK : store_leave(store, rv);
+    return rv;
 }
 
-CK_RV store_leave(struct store *store, CK_RV rv)
+static CK_RV commit(struct store *store, CK_RV rv)
 {
-    char reason[FAIL_REASON_MAX];
-
     if (rv == CKR_OK)
         rv = fence_write_due(store);
     if (rv == CKR_OK)
         rv = db_run(store->db, SQL_COMMIT, NULL, 0, NULL, NULL);
-    if (rv != CKR_OK) {
-        /* The reason to tell is the one that led here, not what rolling back may add. */
-        (void)memccpy(reason, fail_reason(), '\0', sizeof(reason));
-        roll_back(store);
-        (void)fail(rv, "%s", reason);
-    }
+    if (rv != CKR_OK)
+        roll_back_after(store, rv);
+    return rv;
+}
+
+CK_RV store_leave(struct store *store, CK_RV rv)
+{
+    if (db_is_quiet(store->db))
+        db_quiet_leave(store->db);
+    else
+        rv = commit(store, rv);
     (void)pthread_mutex_unlock(&store->lock);
     return rv;
 }
@@ -285,7 +309,9 @@ static CK_RV copy_config(struct store *store, const struct store_config *config)
     store->path = text_copy(config->path);
     store->lock_dir = text_copy(config->lock_dir);
     store->generation = generation_new();
-    return store->path != NULL && store->lock_dir != NULL && store->generation != NULL
+    store->lookups = lookups_new();
+    return store->path != NULL && store->lock_dir != NULL && store->generation != NULL &&
+                   store->lookups != NULL
                ? CKR_OK
                : fail_memory();
 }
@@ -348,6 +374,7 @@ static void free_all_but_db(struct store *store)
     free(store->keys);
     der_free(store->der);
     generation_free(store->generation);
+    lookups_free(store->lookups);
     free(store->path);
     free(store->lock_dir);
 }
@@ -376,9 +403,11 @@ void store_abandon(struct store *store)
 void store_stand_still(struct store *store)
 {
     (void)pthread_mutex_lock(&store->lock);
+    lookups_stand_still(store->lookups);
 }
 
 void store_go_on(struct store *store)
 {
+    lookups_go_on(store->lookups);
     (void)pthread_mutex_unlock(&store->lock);
 }

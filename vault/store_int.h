@@ -31,6 +31,7 @@ struct keys {
     int64_t slot;
     uint8_t id[STORE_ID_LEN];
     struct secret *derived;
+    struct local_mac *lookup; /* under KEY_LOOKUP, for one value after another; NULL: none yet */
     /* What was compared with its fence since the last change by somebody else. */
     bool root_checked;
     bool bucket_checked[BUCKETS];
@@ -55,6 +56,7 @@ struct store {
     bool top_checked;
     int64_t counter;               /* of the last write, where top_checked */
     struct generation *generation; /* has locks of its own: generation.c */
+    struct lookups *lookups;       /* has a lock of its own: lookups.h */
 };
 
 enum store_access { STORE_READ, STORE_WRITE };
@@ -71,6 +73,8 @@ struct generation *generation_new(void);
 void generation_free(struct generation *g); /* NULL is fine */
 /* Looks at the file; ret may be NULL. Called by store_generation(), and in every transaction. */
 MUST_CHECK CK_RV generation_look(struct store *store, uint64_t *ret);
+/* Of a mark that was looked at otherwise. */
+void generation_saw(struct store *store, uint64_t mark);
 /* The vaults by slot as they were last read; false when the one kept is of an older generation. */
 bool generation_vault(struct store *store, uint64_t generation, CK_SLOT_ID slot,
                       struct vault_info *ret);
@@ -98,7 +102,7 @@ void keys_free(struct keys *keys);
 struct bytes keys_use(const struct keys *keys, enum key_use use);
 /* The lookup column for a value: HMAC(lookup key, what | value), cut. Says nothing about the value
  * without the key. */
-MUST_CHECK CK_RV keys_tag(struct local *local, const struct keys *keys, const char *what,
+MUST_CHECK CK_RV keys_tag(struct local *local, struct keys *keys, const char *what,
                           struct bytes value, uint8_t ret[static TAG_LEN]);
 
 /* ---- fence.c: a row put back to what it once was is found out ---- */

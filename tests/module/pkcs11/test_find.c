@@ -321,6 +321,86 @@ START_TEST(private_objects_wait_for_a_login)
 }
 END_TEST
 
+/* ---- again and again ---- */
+
+static void expect_each_time(CK_SESSION_HANDLE session, const char *label, CK_ULONG count)
+{
+    for (int i = 0; i < 4; i++)
+        ck_assert_uint_eq(count_label(session, label), count);
+}
+
+static void in_another_process(void (*act)(void))
+{
+    pid_t pid = fork();
+    int status = -1;
+
+    ck_assert_int_ge(pid, 0);
+    if (pid == 0) {
+        act();
+        _exit(0);
+    }
+    ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+    ck_assert_int_eq(status, 0);
+}
+
+static void make_another(void)
+{
+    (void)token_aes(token_alice(), "again", true);
+    assert_ok(p11->C_Finalize(NULL));
+}
+
+static void hide_them(void)
+{
+    token_start();
+    token_admin(POLICY("forbid(principal, action, resource) when {resource has name && "
+                       "resource.name == \\\"again\\\"};"));
+    assert_ok(p11->C_Finalize(NULL));
+}
+
+static void show_them(void)
+{
+    token_start();
+    token_admin(POLICY(""));
+    assert_ok(p11->C_Finalize(NULL));
+}
+
+/* Handles of private objects end with a login. */
+static CK_OBJECT_HANDLE any_labelled(CK_SESSION_HANDLE session, const char *label)
+{
+    CK_OBJECT_HANDLE handles[4];
+    char text[16];
+
+    (void)snprintf(text, sizeof(text), "%s", label);
+    ck_assert_uint_ge(
+        token_find(session, LIST(ATTR(CKA_LABEL, text, strlen(text))), handles, COUNT(handles)), 1);
+    return handles[0];
+}
+
+START_TEST(a_label_looked_for_again_and_again_is_answered_as_things_are_then)
+{
+    CK_SESSION_HANDLE session = token_alice_under(POLICY(""));
+    CK_OBJECT_HANDLE first;
+
+    expect_each_time(session, "again", 0);
+    (void)token_aes(session, "again", true);
+    expect_each_time(session, "again", 1);
+    in_another_process(make_another);
+    expect_each_time(session, "again", 2);
+    assert_ok(p11->C_Logout(session));
+    expect_each_time(session, "again", 0);
+    token_login(session, ALICE_PIN);
+    expect_each_time(session, "again", 2);
+    in_another_process(hide_them);
+    expect_each_time(session, "again", 0);
+    in_another_process(show_them);
+    expect_each_time(session, "again", 2);
+    first = any_labelled(session, "again");
+    assert_ok(p11->C_DestroyObject(session, first));
+    expect_each_time(session, "again", 1);
+    assert_ok(p11->C_Finalize(NULL));
+}
+END_TEST
+
 /* ---- many at once ---- */
 
 #define PROCESSES 8
@@ -408,6 +488,7 @@ int main(void)
         CASE(public_half_may_not_take_a_name_the_policy_refuses),
         CASE(value_of_data_needs_the_right_to_read_secrets),
         CASE(private_objects_wait_for_a_login),
+        CASE(a_label_looked_for_again_and_again_is_answered_as_things_are_then),
         CASE_SLOW(eight_processes_make_and_find_at_once, 300),
     };
 

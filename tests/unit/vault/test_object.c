@@ -415,19 +415,19 @@ START_TEST(a_find_in_portions_looks_at_so_many_records_and_shows_each_once)
         list[i] = &objects[i];
     }
     assert_ok(object_insert(s.w.store, list, ROWS));
-    assert_ok(object_find_some(s.w.store, &s.v, &all, &cursor, take_portion, &portion));
+    assert_ok(object_find_some(s.w.store, &s.v, &all, 0, &cursor, take_portion, &portion));
     ck_assert(portion.count == 3 && !cursor.end);
     portion.stop_after = 0;
     /* What is gone is passed by, be it the row the cursor stands at. */
     assert_ok(object_purge(s.w.store, &s.v, objects[2].id));
     assert_ok(object_purge(s.w.store, &s.v, objects[3].id));
-    assert_ok(object_find_some(s.w.store, &s.v, &all, &cursor, take_portion, &portion));
+    assert_ok(object_find_some(s.w.store, &s.v, &all, 0, &cursor, take_portion, &portion));
     ck_assert(portion.count == 3 + OBJECT_FIND_ROWS && !cursor.end);
-    assert_ok(object_find_some(s.w.store, &s.v, &all, &cursor, take_portion, &portion));
+    assert_ok(object_find_some(s.w.store, &s.v, &all, 0, &cursor, take_portion, &portion));
     ck_assert(portion.count == ROWS - 1 && cursor.end);
     cursor = (struct object_cursor){.end = false};
     portion = (struct portion){.count = 0};
-    assert_ok(object_find_some(s.w.store, &s.v, &half, &cursor, take_portion, &portion));
+    assert_ok(object_find_some(s.w.store, &s.v, &half, 0, &cursor, take_portion, &portion));
     ck_assert(portion.count == OBJECT_FIND_ROWS / 2 && !cursor.end);
     for (size_t i = 0; i < ROWS; i++)
         object_release(&objects[i]);
