@@ -25,6 +25,7 @@ struct reading {
     bool denied;
     bool others; /* leave out what this application does to read the log */
     size_t limit, bytes;
+    bool news;    /* something in the page is not a waiting reader's own doing */
     uint64_t end; /* behind the last record looked at */
     bool more;    /* the page was full before the log's end */
     CK_RV rv;
@@ -75,6 +76,7 @@ static bool read_one(void *ctx, uint64_t seq, struct bytes json)
         return true;
     }
     r->bytes += json.len;
+    r->news = r->news || !member_is(event, "function", r->a->verb->name);
     r->rv = admin_append(r->events, event);
     return r->rv == CKR_OK;
 }
@@ -120,7 +122,28 @@ static bool wait_for_more(struct admin *a, const struct reading *r, int64_t *lef
     return false;
 }
 
-/* With "wait-ms" a page without records is not handed out before others' come, or that is over. */
+/* What tells one page from another: which log it is of, where it ends, how much there is. */
+static CK_RV put_place(struct admin *a, const struct reading *r)
+{
+    struct trail_status status;
+    CK_RV rv = trail_status(engine_trail(a->run.app->engine), &status);
+
+    if (rv == CKR_OK)
+        rv = admin_put(a->answer, "next", r->more ? json_integer((json_int_t)r->end) : json_null());
+    if (rv == CKR_OK)
+        rv = admin_put(a->answer, "end", json_integer((json_int_t)r->end));
+    if (rv == CKR_OK)
+        rv = admin_put(a->answer, "size", json_integer((json_int_t)status.size));
+    if (rv == CKR_OK)
+        rv = admin_put(a->answer, "log", json_string(engine_log_key_text(a->run.app->engine)));
+    return rv;
+}
+
+/*
+ * With "wait-ms" a page without records is not handed out before others' come, or that is over.
+ * Records of reading the log go into a page, but do not end the wait: two who follow it would hand
+ * each other their own for ever.
+ */
 static CK_RV log_show_verb(struct admin *a)
 {
     struct reading r = {.a = a, .events = json_array()};
@@ -134,12 +157,10 @@ static CK_RV log_show_verb(struct admin *a)
         rv = read_filters(a, &r);
     if (rv == CKR_OK)
         rv = read_page(a, &r);
-    while (rv == CKR_OK && json_array_size(r.events) == 0 && wait_for_more(a, &r, &wait_ms))
+    while (rv == CKR_OK && !r.news && !r.more && wait_for_more(a, &r, &wait_ms))
         rv = read_page(a, &r);
     if (rv == CKR_OK)
-        rv = admin_put(a->answer, "next", r.more ? json_integer((json_int_t)r.end) : json_null());
-    if (rv == CKR_OK)
-        rv = admin_put(a->answer, "end", json_integer((json_int_t)r.end));
+        rv = put_place(a, &r);
     gate_count(&a->run, json_array_size(r.events));
     return rv;
 }

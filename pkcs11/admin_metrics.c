@@ -102,8 +102,9 @@ static void print_gauge(struct buf *out, const char *name, const char *help, uin
     buf_printf(out, "%s %llu\n", name, (unsigned long long)value);
 }
 
-static CK_RV print_log(struct tally *t, struct buf *out)
+static CK_RV print_log(struct tally *t, int home, struct buf *out)
 {
+    struct metrics_log log = {.key = engine_log_key_text(t->a->run.app->engine)};
     struct trail_status status;
     CK_RV rv = trail_status(engine_trail(t->a->run.app->engine), &status);
 
@@ -112,7 +113,8 @@ static CK_RV print_log(struct tally *t, struct buf *out)
     print_gauge(out, "keyward_log_records", "Records in the log.", status.size);
     print_gauge(out, "keyward_log_unsigned_records", "Records that no checkpoint covers yet.",
                 status.size > status.signed_size ? status.size - status.signed_size : 0);
-    return CKR_OK;
+    log.size = status.size;
+    return metrics_print_forwarders(&log, home, out);
 }
 
 /* Does the HSM do something when it is asked? */
@@ -261,14 +263,14 @@ static void print_vaults(struct tally *t, struct buf *out)
 
 /* ---- the verb ---- */
 
-static CK_RV print_all(struct tally *t, struct buf *out)
+static CK_RV print_all(struct tally *t, int home, struct buf *out)
 {
     CK_RV rv;
 
     metrics_print(&t->metrics, out);
     print_vaults(t, out);
     print_hsm(t, out);
-    rv = print_log(t, out);
+    rv = print_log(t, home, out);
     return rv == CKR_OK && !buf_ok(out) ? fail_memory() : rv;
 }
 
@@ -292,7 +294,7 @@ CK_RV admin_metrics(struct admin *a)
     if (rv == CKR_OK)
         rv = look_at_vaults(&t);
     if (rv == CKR_OK)
-        rv = print_all(&t, &out);
+        rv = print_all(&t, home, &out);
     if (rv == CKR_OK)
         keep(&t, home);
     if (rv == CKR_OK)

@@ -7,9 +7,11 @@
 #define KEYWARD_PKCS11_METRICS_H
 
 #include "base/bytes.h"
+#include "base/fail.h"
 
 #include <jansson.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 /* Of what was kept: raised whenever records are counted another way, so that all is counted anew.
  */
@@ -42,5 +44,13 @@ void metrics_label(struct buf *labels, const char *name, const char *value);
 /* Name, type and help of a family, then its samples. */
 void metrics_head(struct buf *out, const char *name, const char *type, const char *help);
 void metrics_print(const struct metrics *m, struct buf *out);
+
+/* The log as it is now. */
+struct metrics_log {
+    const char *key;
+    uint64_t size;
+};
+/* Of each forwarder that has a position in this log (metrics_forward.c). */
+MUST_CHECK CK_RV metrics_print_forwarders(const struct metrics_log *log, int home, struct buf *out);
 
 #endif

@@ -58,8 +58,11 @@ int cmd_policy_diff(const struct invocation *inv);
 int cmd_log_show(const struct invocation *inv);
 int cmd_log_follow(const struct invocation *inv);
 int cmd_log_export(const struct invocation *inv);
-/* cmd_log.c */
+/* cmd_forward.c */
+int cmd_log_forward(const struct invocation *inv);
+/* cmd_metrics.c */
 int cmd_metrics(const struct invocation *inv);
+/* cmd_log.c */
 int cmd_log_prove(const struct invocation *inv);
 int cmd_log_verify(const struct invocation *inv);
 int cmd_log_key(const struct invocation *inv);

@@ -65,7 +65,7 @@ static int read_both(const struct invocation *inv, struct buf texts[static 2], s
     size_t faults;
 
     for (unsigned i = 0; i < 2; i++) {
-        int rc = file_read(inv, inv->args[i], &texts[i]);
+        int rc = input_read(inv, inv->args[i], &texts[i]);
 
         if (rc != TOOL_DONE)
             return rc;

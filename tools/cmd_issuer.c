@@ -35,7 +35,7 @@ int cmd_issuer_add(const struct invocation *inv)
 
     if (option(inv, "--jwks") == NULL || option(inv, "--audience") == NULL)
         return tool_fail(TOOL_USAGE, inv->command->name, "--jwks and --audience are missing");
-    rc = file_read(inv, option(inv, "--jwks"), &keys);
+    rc = input_read(inv, option(inv, "--jwks"), &keys);
     if (rc == TOOL_DONE)
         rc = add(inv, &keys);
     buf_release(&keys);

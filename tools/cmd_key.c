@@ -163,7 +163,7 @@ static void print_imported(const struct invocation *inv, const json_t *answer)
 static int put_key_file(struct client *client, json_t *request)
 {
     struct buf file = BUF_INIT(KEY_FILE_MAX);
-    int rc = file_read(client->inv, client->inv->args[1], &file);
+    int rc = input_read(client->inv, client->inv->args[1], &file);
 
     if (rc == TOOL_DONE) {
         struct secret *key = secret_copy(buf_bytes(&file));

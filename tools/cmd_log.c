@@ -39,7 +39,7 @@ static json_t *verify_request(const struct invocation *inv)
     struct buf note = BUF_INIT(CHECKPOINT_MAX);
     json_t *against = NULL;
 
-    if (path != NULL && file_read(inv, path, &note) == TOOL_DONE) {
+    if (path != NULL && input_read(inv, path, &note) == TOOL_DONE) {
         against = json_stringn((const char *)note.data, note.len);
         if (note.len == 0 || against == NULL)
             (void)tool_fail(TOOL_FAILED, inv->command->name, "%s is no checkpoint", path);
@@ -140,17 +140,4 @@ static void print_accepted(const struct invocation *inv, const json_t *answer)
 int cmd_log_accept_clock(const struct invocation *inv)
 {
     return client_do(inv, NULL, json_pack("{s:s}", "verb", "log.accept-clock"), print_accepted);
-}
-
-/* ---- metrics ---- */
-
-static void print_metrics(const struct invocation *inv, const json_t *answer)
-{
-    (void)inv;
-    (void)fputs(member_text(answer, "text"), stdout);
-}
-
-int cmd_metrics(const struct invocation *inv)
-{
-    return client_do(inv, NULL, json_pack("{s:s}", "verb", "metrics"), print_metrics);
 }

@@ -2,11 +2,10 @@
 #include "tools/client.h"
 #include "tools/cmd.h"
 #include "tools/log_format.h"
+#include "tools/log_read.h"
 
 #include <stdio.h>
 #include <string.h>
-
-#define FOLLOW_WAIT_MS 60000 /* one request of a follower; it leaves a record each */
 
 /* VAULT/NAME names both; a name alone is an object's in any vault. */
 static json_t *show_request(const struct invocation *inv, json_int_t from, json_int_t wait_ms)
@@ -24,8 +23,7 @@ static json_t *show_request(const struct invocation *inv, json_int_t from, json_
     return request;
 }
 
-/* One page; *ret_answer is the caller's. */
-static int get_page(struct client *client, json_int_t from, json_int_t wait_ms, json_t **ret_answer)
+int log_page(struct client *client, json_int_t from, json_int_t wait_ms, json_t **ret_answer)
 {
     json_t *request = show_request(client->inv, from, wait_ms);
 
@@ -34,43 +32,71 @@ static int get_page(struct client *client, json_int_t from, json_int_t wait_ms, 
                                        "what was given is no UTF-8 text");
 }
 
-/* False when nobody takes what is printed any more; keyward.c says so at the end. */
-static bool print_page(const struct log_format *format, const json_t *answer)
+/* Pages up to what the log held when one came back as the last; with follow for ever. */
+static int read_log(struct client *client, json_int_t from, bool follow,
+                    bool (*each)(void *ctx, json_t *event), void *ctx)
 {
-    const json_t *events = json_object_get(answer, "events");
-
-    for (size_t i = 0; i < json_array_size(events); i++)
-        format->print(json_array_get(events, i));
-    return fflush(stdout) == 0 && !ferror(stdout);
-}
-
-/* Up to what the log held when a page came back as the last; with follow for ever. */
-static int read_log(struct client *client, const struct log_format *format, json_int_t from,
-                    bool follow)
-{
+    bool wanted = true;
     int rc = TOOL_DONE;
 
-    while (rc == TOOL_DONE && from >= 0) {
+    while (rc == TOOL_DONE && from >= 0 && wanted) {
         json_t *answer = NULL;
-        const json_t *next;
+        const json_t *events, *next;
 
-        rc = get_page(client, from, follow ? FOLLOW_WAIT_MS : 0, &answer);
+        rc = log_page(client, from, follow ? LOG_FOLLOW_MS : 0, &answer);
         next = json_object_get(answer, follow ? "end" : "next");
         from = json_is_integer(next) ? json_integer_value(next) : -1;
-        if (rc == TOOL_DONE && !print_page(format, answer))
-            from = -1;
+        events = json_object_get(answer, "events");
+        for (size_t i = 0; wanted && i < json_array_size(events); i++)
+            wanted = each(ctx, json_array_get(events, i));
         json_decref(answer);
     }
     return rc;
 }
 
-static int read_all(const struct invocation *inv, const struct log_format *format)
+int log_each(struct client *client, bool (*each)(void *ctx, json_t *event), void *ctx)
+{
+    return read_log(client, 0, false, each, ctx);
+}
+
+/* ---- printing ---- */
+
+struct printing {
+    const struct log_format *format;
+    struct buf line;
+    bool flush; /* somebody waits for each record */
+};
+
+/* False when nobody takes what is printed any more; keyward.c says so at the end. */
+static bool print_event(void *ctx, json_t *event)
+{
+    struct printing *p = ctx;
+
+    buf_clear(&p->line);
+    p->format->put(&p->line, event);
+    (void)fwrite(p->line.data, 1, p->line.len, stdout);
+    return buf_ok(&p->line) && !ferror(stdout) && (!p->flush || fflush(stdout) == 0);
+}
+
+static int print_log(struct client *client, const struct log_format *format, json_int_t from,
+                     bool follow)
+{
+    struct printing p = {.format = format, .line = BUF_INIT(SIZE_MAX), .flush = follow};
+    int rc = read_log(client, from, follow, print_event, &p);
+
+    if (rc == TOOL_DONE && !buf_ok(&p.line))
+        rc = tool_fail(TOOL_FAILED, client->inv->command->name, "out of memory");
+    buf_release(&p.line);
+    return rc;
+}
+
+static int print_all(const struct invocation *inv, const struct log_format *format)
 {
     struct client client;
     int rc = client_open(inv, &client);
 
     if (rc == TOOL_DONE)
-        rc = read_log(&client, format, 0, false);
+        rc = print_log(&client, format, 0, false);
     client_close(&client);
     return rc;
 }
@@ -82,7 +108,7 @@ static const struct log_format *plain_or_json(const struct invocation *inv)
 
 int cmd_log_show(const struct invocation *inv)
 {
-    return read_all(inv, plain_or_json(inv));
+    return print_all(inv, plain_or_json(inv));
 }
 
 /* How much the log holds now. */
@@ -107,7 +133,7 @@ int cmd_log_follow(const struct invocation *inv)
     if (rc == TOOL_DONE && option(inv, "--since") == NULL)
         rc = end_of_log(&client, &from);
     if (rc == TOOL_DONE)
-        rc = read_log(&client, plain_or_json(inv), from, true);
+        rc = print_log(&client, plain_or_json(inv), from, true);
     client_close(&client);
     return rc;
 }
@@ -120,5 +146,5 @@ int cmd_log_export(const struct invocation *inv)
     if (format == NULL)
         return tool_fail(TOOL_USAGE, inv->command->name,
                          "--format %s: there are json, syslog, cef and text", name);
-    return read_all(inv, format);
+    return print_all(inv, format);
 }

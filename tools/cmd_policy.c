@@ -96,7 +96,7 @@ static int check_text(const struct invocation *inv, struct bytes text)
 int cmd_policy_check(const struct invocation *inv)
 {
     struct buf text = BUF_INIT(POLICY_TEXT_MAX);
-    int rc = file_read(inv, inv->args[0], &text);
+    int rc = input_read(inv, inv->args[0], &text);
 
     if (rc == TOOL_DONE)
         rc = check_text(inv, buf_bytes(&text));
@@ -148,7 +148,7 @@ int cmd_policy_apply(const struct invocation *inv)
 {
     struct buf text = BUF_INIT(POLICY_TEXT_MAX);
     json_t *request = NULL;
-    int rc = file_read(inv, inv->args[1], &text);
+    int rc = input_read(inv, inv->args[1], &text);
 
     if (rc == TOOL_DONE) {
         request = json_pack("{s:s, s:s, s:s, s:s%}", "verb", "policy.apply", "vault", inv->args[0],
@@ -210,7 +210,7 @@ int cmd_policy_explain(const struct invocation *inv)
     struct buf text = BUF_INIT(1U << 20);
     json_error_t error;
     json_t *request = NULL;
-    int rc = file_read(inv, inv->args[1], &text);
+    int rc = input_read(inv, inv->args[1], &text);
 
     if (rc == TOOL_DONE) {
         request = json_loadb(text.len > 0 ? (const char *)text.data : "", text.len, 0, &error);

@@ -76,6 +76,8 @@ const struct command commands[] = {
      "print records as they come, until interrupted"},
     {"log export", "", 0, 0, "--format --vault --since --object --denied", cmd_log_export,
      "print the log for another program to read"},
+    {"log forward", "", 0, 0, "--to --socket --from --name --once", cmd_log_forward,
+     "send records to syslog or journald as they come; --once: those that are there"},
     {"log verify", "", 0, 0, "--against --json", cmd_log_verify,
      "verify the whole log; --against: and that it continues an older checkpoint"},
     {"log prove", "SEQ", 1, 1, "--record --json", cmd_log_prove,
@@ -84,7 +86,9 @@ const struct command commands[] = {
     {"log checkpoint", "", 0, 0, "", cmd_log_checkpoint, "sign what the log holds now"},
     {"log accept-clock", "", 0, 0, "", cmd_log_accept_clock,
      "let service go on though the clock is behind the log's newest record"},
-    {"metrics", "", 0, 0, "", cmd_metrics, "print counters and gauges as Prometheus text"},
+    {"metrics", "", 0, 0, "--textfile --listen", cmd_metrics,
+     "print counters, histograms and gauges as Prometheus text, write them to a file, or serve "
+     "them"},
 };
 
 size_t command_count(void)

@@ -26,7 +26,7 @@ static int read_all(const struct invocation *inv, int fd, const char *path, stru
     return TOOL_DONE;
 }
 
-int file_read(const struct invocation *inv, const char *path, struct buf *out)
+int input_read(const struct invocation *inv, const char *path, struct buf *out)
 {
     int fd;
     int rc;

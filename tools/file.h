@@ -6,6 +6,6 @@
 
 /* The file's bytes ("-" is standard input) appended to out, at most out->max. TOOL_DONE, or a line
  * was printed. */
-int file_read(const struct invocation *inv, const char *path, struct buf *out);
+int input_read(const struct invocation *inv, const char *path, struct buf *out);
 
 #endif

@@ -19,40 +19,57 @@ static bool is(const json_t *event, const char *name, const char *value)
 
 /* ---- for people ---- */
 
+/* Nothing in a log drives the terminal. */
+static void put_safe(struct buf *out, const char *text)
+{
+    for (; *text != '\0'; text++)
+        buf_putc(out, (unsigned char)*text < 0x20 || *text == 0x7f ? '?' : *text);
+}
+
 /* seq time principal function action vault/object mechanism -> rv (reason) */
-static void print_text(json_t *event)
+static void put_text(struct buf *out, json_t *event)
 {
     const char *object = member_text(event, "object");
 
-    (void)printf("%lld %s ", (long long)json_integer_value(json_object_get(event, "seq")),
-                 member_text(event, "time"));
-    print_safe(member_text(event, "principal")[0] != '\0' ? member_text(event, "principal") : "-");
-    (void)printf(" %s %s ", member_text(event, "function"),
-                 member_text(event, "action")[0] != '\0' ? member_text(event, "action") : "-");
-    (void)printf("%s%s", member_text(event, "vault")[0] != '\0' ? member_text(event, "vault") : "-",
-                 object[0] != '\0' ? "/" : "");
-    print_safe(object);
+    buf_printf(out, "%lld %s ", (long long)json_integer_value(json_object_get(event, "seq")),
+               member_text(event, "time"));
+    put_safe(out,
+             member_text(event, "principal")[0] != '\0' ? member_text(event, "principal") : "-");
+    buf_printf(out, " %s %s ", member_text(event, "function"),
+               member_text(event, "action")[0] != '\0' ? member_text(event, "action") : "-");
+    buf_printf(out, "%s%s",
+               member_text(event, "vault")[0] != '\0' ? member_text(event, "vault") : "-",
+               object[0] != '\0' ? "/" : "");
+    put_safe(out, object);
     if (member_text(event, "mechanism")[0] != '\0')
-        (void)printf(" %s", member_text(event, "mechanism"));
+        buf_printf(out, " %s", member_text(event, "mechanism"));
     if (is(event, "phase", "intent"))
-        (void)printf(" -> intent");
+        buf_printf(out, " -> intent");
     else
-        (void)printf(" -> %s%s", is(event, "verdict", "deny") ? "denied " : "",
-                     member_text(event, "rv"));
+        buf_printf(out, " -> %s%s", is(event, "verdict", "deny") ? "denied " : "",
+                   member_text(event, "rv"));
     if (member_text(event, "reason")[0] != '\0') {
-        (void)printf(" (");
-        print_safe(member_text(event, "reason"));
-        (void)putchar(')');
+        buf_printf(out, " (");
+        put_safe(out, member_text(event, "reason"));
+        buf_putc(out, ')');
     }
-    (void)putchar('\n');
+    buf_putc(out, '\n');
 }
 
 /* ---- JSON ---- */
 
-static void print_json_line(json_t *event)
+static int put_piece(const char *text, size_t len, void *ctx)
 {
-    (void)json_dumpf(event, stdout, JSON_COMPACT);
-    (void)putchar('\n');
+    struct buf *out = ctx;
+
+    buf_put(out, text, len);
+    return 0;
+}
+
+static void put_json_line(struct buf *out, json_t *event)
+{
+    (void)json_dump_callback(event, put_piece, out, JSON_COMPACT);
+    buf_putc(out, '\n');
 }
 
 /* ---- what syslog and CEF share ---- */
@@ -68,27 +85,29 @@ static enum outcome outcome_of(const json_t *event)
 
 /* A member's value, every byte of `escaped` with a backslash before it, control characters as
  * `control`. */
-static void put_escaped(const char *value, const char *escaped, const char *control)
+static void put_escaped(struct buf *out, const char *value, const char *escaped,
+                        const char *control)
 {
     for (; *value != '\0'; value++) {
         unsigned char c = (unsigned char)*value;
 
         if (c < 0x20 || c == 0x7f) {
-            (void)fputs(control, stdout);
+            buf_puts(out, control);
             continue;
         }
         if (strchr(escaped, c) != NULL)
-            (void)putchar('\\');
-        (void)putchar(c);
+            buf_putc(out, '\\');
+        buf_putc(out, (char)c);
     }
 }
 
-static void put_value(const json_t *value, const char *escaped, const char *control)
+static void put_value(struct buf *out, const json_t *value, const char *escaped,
+                      const char *control)
 {
     if (json_is_string(value))
-        put_escaped(json_string_value(value), escaped, control);
+        put_escaped(out, json_string_value(value), escaped, control);
     else
-        (void)printf("%lld", (long long)json_integer_value(value));
+        buf_printf(out, "%lld", (long long)json_integer_value(value));
 }
 
 /* ---- syslog: RFC 5424 ---- */
@@ -98,40 +117,44 @@ static void put_value(const json_t *value, const char *escaped, const char *cont
 #define BOM             "\xef\xbb\xbf"  /* RFC 5424, 6.4: the message is UTF-8 */
 #define SYSLOG_NAME_MAX 255
 
-/* RFC 5424, 6.2.1: a refusal is a warning, a failure an error, what succeeded is informational. */
-static const int severities[] = {[SUCCEEDED] = 6, [DENIED] = 4, [FAILED] = 3};
+int log_severity(const json_t *event)
+{
+    static const int severities[] = {[SUCCEEDED] = 6, [DENIED] = 4, [FAILED] = 3};
+
+    return severities[outcome_of(event)];
+}
 
 /* "-" is the nil value; names take printable ASCII without spaces. */
-static void put_syslog_name(const char *value)
+static void put_syslog_name(struct buf *out, const char *value)
 {
     size_t n = 0;
 
     for (; value[n] != '\0' && n < SYSLOG_NAME_MAX; n++)
-        (void)putchar(value[n] > ' ' && value[n] < 0x7f ? value[n] : '?');
-    (void)printf("%s ", n == 0 ? "-" : "");
+        buf_putc(out, value[n] > ' ' && value[n] < 0x7f ? value[n] : '?');
+    buf_printf(out, "%s ", n == 0 ? "-" : "");
 }
 
-static void print_syslog(json_t *event)
+static void put_syslog(struct buf *out, json_t *event)
 {
     char host[SYSLOG_NAME_MAX + 1] = "";
     const char *name;
     json_t *value;
 
     (void)gethostname(host, sizeof(host) - 1);
-    (void)printf("<%d>1 %s ", FACILITY_AUDIT * 8 + severities[outcome_of(event)],
-                 member_text(event, "time"));
-    put_syslog_name(host);
-    (void)printf("keyward %lld ", (long long)json_integer_value(json_object_get(event, "pid")));
-    put_syslog_name(member_text(event, "function"));
-    (void)printf("[" SD_ID);
+    buf_printf(out, "<%d>1 %s ", FACILITY_AUDIT * 8 + log_severity(event),
+               member_text(event, "time"));
+    put_syslog_name(out, host);
+    buf_printf(out, "keyward %lld ", (long long)json_integer_value(json_object_get(event, "pid")));
+    put_syslog_name(out, member_text(event, "function"));
+    buf_printf(out, "[" SD_ID);
     json_object_foreach(event, name, value)
     {
-        (void)printf(" %s=\"", name);
-        put_value(value, "\"\\]", "?");
-        (void)putchar('"');
+        buf_printf(out, " %s=\"", name);
+        put_value(out, value, "\"\\]", "?");
+        buf_putc(out, '"');
     }
-    (void)printf("] " BOM);
-    print_text(event);
+    buf_printf(out, "] " BOM);
+    put_text(out, event);
 }
 
 /* ---- CEF ---- */
@@ -162,38 +185,39 @@ static long long epoch_ms(const char *time)
     return rest != NULL ? (long long)timegm(&tm) * 1000 + ms : 0;
 }
 
-static void put_cef(const char *key, const json_t *value, const char *label)
+static void put_cef_pair(struct buf *out, const char *key, const json_t *value, const char *label)
 {
     if (value == NULL)
         return;
-    (void)printf(" %s=", key);
-    put_value(value, "\\=", "\\n");
+    buf_printf(out, " %s=", key);
+    put_value(out, value, "\\=", "\\n");
     if (label != NULL)
-        (void)printf(" %sLabel=%s", key, label);
+        buf_printf(out, " %sLabel=%s", key, label);
 }
 
-static void print_cef(json_t *event)
+static void put_cef(struct buf *out, json_t *event)
 {
     enum outcome outcome = outcome_of(event);
     const char *what =
         member_text(event, member_text(event, "action")[0] != '\0' ? "action" : "function");
 
-    (void)printf("CEF:0|keyward|keyward|" KEYWARD_VERSION "|");
-    put_escaped(member_text(event, "function"), "\\|", "?");
-    (void)putchar('|');
-    put_escaped(what, "\\|", "?");
-    (void)printf("|%d|rt=%lld outcome=%s", cef_severities[outcome],
-                 epoch_ms(member_text(event, "time")),
-                 is(event, "phase", "intent") ? "intent" : cef_outcomes[outcome]);
+    buf_printf(out, "CEF:0|keyward|keyward|" KEYWARD_VERSION "|");
+    put_escaped(out, member_text(event, "function"), "\\|", "?");
+    buf_putc(out, '|');
+    put_escaped(out, what, "\\|", "?");
+    buf_printf(out, "|%d|rt=%lld outcome=%s", cef_severities[outcome],
+               epoch_ms(member_text(event, "time")),
+               is(event, "phase", "intent") ? "intent" : cef_outcomes[outcome]);
     for (size_t i = 0; i < sizeof(cef_keys) / sizeof(*cef_keys); i++)
-        put_cef(cef_keys[i].key, json_object_get(event, cef_keys[i].member), cef_keys[i].label);
-    (void)putchar('\n');
+        put_cef_pair(out, cef_keys[i].key, json_object_get(event, cef_keys[i].member),
+                     cef_keys[i].label);
+    buf_putc(out, '\n');
 }
 
 /* ---- the table ---- */
 
 const struct log_format log_formats[] = {
-    {"text", print_text}, {"json", print_json_line}, {"syslog", print_syslog}, {"cef", print_cef},
+    {"text", put_text}, {"json", put_json_line}, {"syslog", put_syslog}, {"cef", put_cef},
     {NULL, NULL},
 };
 

@@ -43,6 +43,13 @@ static const struct {
     {"--policies", "FILE"},
     {"--entities", "FILE"},
     {"--requests", "FILE"},
+    {"--to", "syslog|journald"},
+    {"--socket", "unix:/PATH|udp:HOST:PORT|tcp:HOST:PORT"},
+    {"--from", "SEQ"},
+    {"--name", "NAME"},
+    {"--once", NULL},
+    {"--textfile", "FILE"},
+    {"--listen", "unix:/PATH"},
 };
 
 /* Those that may be given again. Any other is refused the second time: which of the two was meant

@@ -140,5 +140,23 @@ promtool_is_content() {
     ! command -v promtool >/dev/null || promtool check metrics <"$WORK/metrics"
 }
 check "promtool, where it is, finds nothing" promtool_is_content
+DOCS="$(dirname "$0")/../../../docs"
+rules() { # sound, and about metrics that there are
+    ! command -v promtool >/dev/null || promtool check rules "$DOCS/alerts.yml" || return 1
+    grep -oE 'keyward_[a-z_]+' "$DOCS/alerts.yml" | sed 's/_bucket$//' | sort -u | while read -r name; do
+        case $name in
+        keyward_forward_lag_records) ;; # there is no forwarder here
+        *) grep -q "^# TYPE $name " "$WORK/metrics" || echo "no such metric: $name" ;;
+        esac
+    done >"$WORK/missing"
+    cat "$WORK/missing"
+    [ ! -s "$WORK/missing" ]
+}
+check "the alerts are about metrics that there are" rules
+documented() { # each family in the table, and no other
+    diff <(sed -n 's/^# TYPE \([a-z_]*\) .*/\1/p' "$WORK/metrics" | sort) \
+        <(grep -oE '^\| `keyward_[a-z_]+` \|' "$DOCS/MONITORING.md" | tr -d '|` ' | grep -v forward_lag | sort)
+}
+check "docs/MONITORING.md has each family, and no other" documented
 other_is_refused "who may not read the status reads no metrics" "$KEYWARD" metrics
 finish
