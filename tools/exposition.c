@@ -20,6 +20,7 @@
 #define FRESH_MS    1000 /* how long a page is as good as new */
 #define TICK_MS     500  /* deadlines and signals are looked at so often */
 #define PAGE_MAX    (32U << 20)
+#define BACKLOG     128
 #define DRAIN_MAX   65536U
 
 struct peer {
@@ -100,7 +101,7 @@ static int open_listener(struct server *s)
     rc = s->listener < 0 ? -1
                          : bind(s->listener, (const struct sockaddr *)&address, sizeof(address));
     (void)umask(mask);
-    return rc == 0 && listen(s->listener, PEERS_MAX) == 0 ? TOOL_DONE : refused(e, strerror(errno));
+    return rc == 0 && listen(s->listener, BACKLOG) == 0 ? TOOL_DONE : refused(e, strerror(errno));
 }
 
 /* ---- one peer ---- */
@@ -204,14 +205,11 @@ static struct peer *free_peer(struct server *s)
     return NULL;
 }
 
-static void take_peer(struct server *s)
+static void take_peer(struct server *s, int fd)
 {
-    int fd = accept4(s->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
     struct peer *peer = free_peer(s);
     struct peer busy = {.fd = fd, .out = BUF_INIT(HTTP_REQUEST_MAX)};
 
-    if (fd < 0)
-        return;
     if (peer != NULL) {
         *peer = (struct peer){.fd = fd,
                               .deadline = now_ms() + DEADLINE_MS,
@@ -222,6 +220,18 @@ static void take_peer(struct server *s)
     http_respond(&busy.out, HTTP_BUSY, BYTES_NONE);
     (void)transmit(&busy);
     drop(&busy);
+}
+
+/* All that wait, but no more than a backlog's at a time: those that are being served go on. */
+static void take_peers(struct server *s)
+{
+    for (int i = 0; i < BACKLOG; i++) {
+        int fd = accept4(s->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+        if (fd < 0)
+            return;
+        take_peer(s, fd);
+    }
 }
 
 /* ---- all of them ---- */
@@ -240,7 +250,7 @@ static void turn(struct server *s)
         if (fds[i].fd >= 0)
             serve_peer(s, &s->peers[i], fds[i].revents);
     if (fds[PEERS_MAX].revents != 0)
-        take_peer(s);
+        take_peers(s);
 }
 
 int exposition_serve(const struct exposition *exposition)

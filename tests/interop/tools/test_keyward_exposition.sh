@@ -54,8 +54,8 @@ raw() { # python with `s`, a connected socket, and all(): what comes until the e
 import socket, sys
 def connect():
     s = socket.socket(socket.AF_UNIX)
+    s.connect(sys.argv[1]) # waits while the backlog is full
     s.settimeout(20)
-    s.connect(sys.argv[1])
     return s
 def all(s):
     data = b""
