@@ -5,7 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define MECHANISMS_MAX 128
+#define MECHANISMS_MAX 512
 
 static void assert_padded(const CK_UTF8CHAR *field, size_t size, const char *text)
 {
