@@ -17,8 +17,9 @@
 #define REQUEST_MAX (POLICY_TEXT_MAX + (1U << 20)) /* a policy text and what stands around it */
 
 static const struct admin_chapter *const chapters[] = {
-    &admin_home_chapter,   &admin_vault_chapter, &admin_user_chapter,   &admin_group_chapter,
-    &admin_issuer_chapter, &admin_key_chapter,   &admin_policy_chapter, &admin_log_chapter,
+    &admin_home_chapter,   &admin_vault_chapter,  &admin_user_chapter,
+    &admin_group_chapter,  &admin_issuer_chapter, &admin_key_chapter,
+    &admin_policy_chapter, &admin_log_chapter,    &admin_approve_chapter,
 };
 
 /* ---- members ---- */

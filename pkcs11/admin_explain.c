@@ -263,6 +263,8 @@ static const char *why(const struct explained *answer)
         return "the policy permits it, but a private object is hidden until C_Login";
     if (v->allow)
         return "permitted";
+    if (answer->approvals_needed > 0)
+        return "approvals are needed: keyward approve";
     if (v->error_count > 0)
         return "a policy errs, and an error means no";
     return v->reason_count > 0 ? "forbidden" : "no policy permits it (default deny)";
@@ -279,6 +281,9 @@ static CK_RV tell(void *ctx, const struct explained *answer)
 
     if (rv == CKR_OK)
         rv = admin_put(a->answer, "why", json_string(why(answer)));
+    if (rv == CKR_OK && answer->approvals_needed > 0)
+        rv = admin_put(a->answer, "approvals-needed",
+                       json_integer((json_int_t)answer->approvals_needed));
     if (rv == CKR_OK)
         rv = admin_put(a->answer, "rules", rules_json(answer->policy, v->reasons, reasons));
     if (rv == CKR_OK)

@@ -52,7 +52,7 @@ struct admin_chapter {
 };
 extern const struct admin_chapter admin_home_chapter, admin_vault_chapter, admin_user_chapter,
     admin_issuer_chapter, admin_group_chapter, admin_key_chapter, admin_policy_chapter,
-    admin_log_chapter;
+    admin_log_chapter, admin_approve_chapter;
 
 /* ---- one call ---- */
 

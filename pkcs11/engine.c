@@ -37,6 +37,7 @@ struct engine {
     struct store *store;
     struct trail *trail;
     struct hsm_key log_key;
+    uint8_t log_public[32]; /* Ed25519 */
     char log_key_text[VERIFY_KEY_MAX];
     pthread_mutex_t lock; /* guards all below; taken after app->lock, never before it */
     int64_t retry_at;     /* monotonic; INT64_MAX: never again */
@@ -78,9 +79,8 @@ CK_RV engine_new(const char *home, const char *worker, const struct clock *clock
 
 /* ---- waking ---- */
 
-static CK_RV sign_checkpoint(void *ctx, struct bytes message, uint8_t ret_signature[static 64])
+CK_RV engine_sign(struct engine *engine, struct bytes message, uint8_t ret_signature[static 64])
 {
-    struct engine *engine = ctx;
     CK_MECHANISM mechanism = {.mechanism = CKM_EDDSA, .pParameter = NULL, .ulParameterLen = 0};
     struct buf out = BUF_INIT(4096);
     CK_RV rv =
@@ -92,6 +92,25 @@ static CK_RV sign_checkpoint(void *ctx, struct bytes message, uint8_t ret_signat
         memcpy(ret_signature, out.data, 64);
     buf_release_secure(&out);
     return rv;
+}
+
+static CK_RV sign_checkpoint(void *ctx, struct bytes message, uint8_t ret_signature[static 64])
+{
+    return engine_sign(ctx, message, ret_signature);
+}
+
+/* RFC 8410, section 4: what stands before the key in an Ed25519 SubjectPublicKeyInfo. */
+CK_RV engine_verify(struct engine *engine, struct bytes message, const uint8_t signature[static 64])
+{
+    static const uint8_t prefix[] = {0x30, 0x2a, 0x30, 0x05, 0x06, 0x03,
+                                     0x2b, 0x65, 0x70, 0x03, 0x21, 0x00};
+    const CK_MECHANISM mechanism = {.mechanism = CKM_EDDSA};
+    uint8_t spki[sizeof(prefix) + sizeof(engine->log_public)];
+
+    memcpy(spki, prefix, sizeof(prefix));
+    memcpy(spki + sizeof(prefix), engine->log_public, sizeof(engine->log_public));
+    return local_verify(engine->local, BYTES(spki, sizeof(spki)), &mechanism, message,
+                        BYTES(signature, 64));
 }
 
 void engine_log_origin(const uint8_t key_id[static HSM_ID_LEN], char ret[static ENGINE_ORIGIN_MAX])
@@ -120,7 +139,8 @@ static CK_RV open_trail(struct engine *engine)
         memcpy(engine->log_key.id, key.data, HSM_ID_LEN);
         engine->log_key.kind = HSM_KEY_PRIVATE;
         engine->log_key.type = CKK_EC_EDWARDS;
-        memcpy(config.signer.public_key, key.data + HSM_ID_LEN, 32);
+        memcpy(engine->log_public, key.data + HSM_ID_LEN, sizeof(engine->log_public));
+        memcpy(config.signer.public_key, engine->log_public, sizeof(engine->log_public));
         engine_log_origin(engine->log_key.id, origin);
         rv = verify_key_text(origin, config.signer.public_key, engine->log_key_text);
     }
@@ -358,6 +378,9 @@ static CK_RV compile(const struct vault_info *vault, struct bytes home, struct b
     };
     struct policy_error error = {0};
     CK_RV rv = policy_load(sources, vault != NULL ? 2 : 1, &rules->policy, &error);
+
+    if (rv == CKR_OK)
+        rules->approvals = policy_speaks_of(rules->policy, "approvals");
 
     if (rv == CKR_ARGUMENTS_BAD) {
         (void)fail(rv, "policy %s:%u:%u: %s: nothing is allowed until it is applied anew",

@@ -79,11 +79,22 @@ const struct clock *engine_clock(const struct engine *engine);
 const struct home_paths *engine_paths(const struct engine *engine);
 const char *engine_log_key_text(struct engine *engine); /* signed-note verifier key */
 
+/*
+ * The home's signing key, which signs the log's checkpoints: Ed25519, in the HSM. A message of
+ * another kind begins with a line that no checkpoint begins with ("keyward/", the log's origin).
+ */
+MUST_CHECK CK_RV engine_sign(struct engine *engine, struct bytes message,
+                             uint8_t ret_signature[static 64]);
+/* CKR_SIGNATURE_INVALID when it is not of this key. */
+MUST_CHECK CK_RV engine_verify(struct engine *engine, struct bytes message,
+                               const uint8_t signature[static 64]);
+
 /* A vault's policies as they are in force: the home's and its own, compiled; and who belongs to
  * whom there. Held by count, immutable. */
 struct rules {
     struct policy *policy;
     struct directory *directory; /* NULL: the home's rules alone */
+    bool approvals;              /* some policy looks at context.approvals */
     char hash[65];               /* SHA-256 over home text, a NUL, vault text; hex */
     uint64_t generation;         /* of the store, when last compared */
     unsigned refs;               /* guarded by the engine's lock */

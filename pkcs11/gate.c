@@ -134,6 +134,8 @@ static CK_RV refusal_code(const struct ask *ask, const struct question *q, bool 
         return CKR_FUNCTION_REJECTED;
     if (hidden)
         return row->hidden != CKR_OK ? row->hidden : CKR_OBJECT_HANDLE_INVALID;
+    if (q->approvals_needed > 0)
+        return CKR_FUNCTION_REJECTED;
     if (question_login_would_help(q))
         return CKR_USER_NOT_LOGGED_IN;
     if (question_other_mechanism_would_help(q))
@@ -190,6 +192,8 @@ static void grant_fill(const struct run *run, const struct ask *ask, const struc
 {
     *grant = grant_of(ask);
     question_fill(q, grant);
+    grant->approvals = q->approvals;
+    grant->pays = question_pays(q);
     grant->generation = run->generation;
 }
 
@@ -203,9 +207,11 @@ CK_RV gate_ask(struct run *run, const struct ask *ask)
     if (rv != CKR_OK)
         return rv;
     question_decide(&q);
+    rv = question_settle(&q);
     run->spent.policy += run_now(run) - began;
     grant_fill(run, ask, &q, &grant);
-    rv = gate_parameters_text(run, ask->mechanism, grant.parameters);
+    if (rv == CKR_OK)
+        rv = gate_parameters_text(run, ask->mechanism, grant.parameters);
     if (rv == CKR_OK && !q.verdict.allow)
         rv = ask->quiet ? CKR_FUNCTION_REJECTED : refuse(run, ask, &q, &grant);
     if (rv == CKR_OK) {
@@ -306,6 +312,15 @@ CK_RV gate_resume(struct run *run, const struct grant *grant, const struct ask *
     run->gate.granted = true;
     run->gate.grant = *grant;
     return CKR_OK;
+}
+
+CK_RV gate_pay(struct run *run, const struct ask *ask)
+{
+    CK_RV rv = gate_ask(run, ask);
+
+    if (rv != CKR_OK && !run->gate.intended)
+        run->gate.granted = false;
+    return rv;
 }
 
 CK_RV gate_intent(struct run *run)

@@ -42,7 +42,15 @@ struct ask {
      * without one, the home. */
     const struct object *object;
     const CK_MECHANISM *mechanism; /* NULL: none */
-    bool as_unix;                  /* as the Unix user, also where a vault's user is logged in */
+    /*
+     * A key that is used on data: the data is not there yet (an operation's Init), or this is its
+     * SHA-256. Where neither is said the act is the asking's own, without data. What the policy
+     * counts (approvals) is used up by an answer "yes", but not while the data is yet to come.
+     */
+    bool later;
+    const uint8_t *data;
+    uint64_t paid; /* approvals that this operation has used up already */
+    bool as_unix;  /* as the Unix user, also where a vault's user is logged in */
     bool quiet; /* a denial is no refusal of a call (filtering a search): no record, no device error
                  */
 };
@@ -51,6 +59,9 @@ struct ask {
 #define GATE_NO_OBJECT                                                                             \
     "there is no such object here for this caller: check the handle, log in, or see what the "     \
     "policy lists"
+
+/* The verb by which a use is approved: as that, an approver's right is looked at again. */
+#define APPROVE_VERB "approve.give"
 
 #define GRANT_RULES_MAX 256
 
@@ -69,6 +80,8 @@ struct grant {
     char principal[PRINCIPAL_MAX + 33];
     const char *proof;   /* how it was proved that the caller is that: a constant word */
     uint64_t generation; /* of the store, at which it was given */
+    uint64_t approvals;  /* that it took */
+    bool pays;           /* the policy counts uses: gate_pay() when the data is there */
     char rules[GRANT_RULES_MAX];
     char policy[65];
 };
@@ -130,6 +143,10 @@ MUST_CHECK CK_RV gate_resume(struct run *run, const struct grant *grant, const s
 bool gate_clock_is_back(const struct run *run, enum action action);
 /* The sentence about it; false, and "", when the clock is right. */
 bool gate_clock_problem(const struct run *run, char *out, size_t size);
+/* Right before the key works, where run->gate.grant.pays: asks once more, now with the data, and
+ * uses up what the policy counts. Denied: as gate_ask(), and no grant is current unless an intent
+ * waits for its outcome. */
+MUST_CHECK CK_RV gate_pay(struct run *run, const struct ask *ask);
 /* The record before the act. CKR_DEVICE_ERROR: not written, do not act. */
 MUST_CHECK CK_RV gate_intent(struct run *run);
 /* What the record says of the data. */
@@ -165,6 +182,7 @@ struct explain {
 struct explained {
     const struct policy *policy; /* NULL: the policy cannot be read, everything is denied */
     const struct policy_verdict *verdict;
+    uint64_t approvals_needed; /* denied, and allowed with so many; 0: no number helps */
     bool needs_login; /* the policy allows it, but a private object is hidden until C_Login */
 };
 

@@ -74,6 +74,39 @@ static CK_RV context_make(const struct question *q, const struct explain *e, str
     return rv;
 }
 
+static CK_RV set_approvals(struct context *c, uint64_t approvals)
+{
+    const struct policy_field field = {
+        .name = BYTES_LIT("approvals"),
+        .value = {.kind = POLICY_LONG, .u.number = (int64_t)approvals}};
+
+    return context_set(c, &field);
+}
+
+static void set_request_context(struct question *q, const struct context *c)
+{
+    q->request.context = (struct policy_value){
+        .kind = POLICY_RECORD, .u.record = {.fields = c->fields, .count = c->count}};
+}
+
+/* The least number of approvals that would change the answer. The context is spoilt. */
+static uint64_t approvals_needed(struct question *q, struct context *c)
+{
+    struct policy_verdict verdict = {.max = 0};
+
+    if (q->rules->policy == NULL || !q->rules->approvals)
+        return 0;
+    for (uint64_t n = 1; n <= APPROVALS_MAX; n++) {
+        if (set_approvals(c, n) != CKR_OK)
+            return 0;
+        set_request_context(q, c);
+        policy_decide(q->rules->policy, &q->request, &verdict);
+        if (verdict.allow)
+            return n;
+    }
+    return 0;
+}
+
 static bool uid_equal(const struct policy_uid *a, const struct policy_uid *b)
 {
     return bytes_equal(a->type, b->type) && bytes_equal(a->id, b->id);
@@ -128,8 +161,7 @@ CK_RV gate_explain(struct run *run, const struct explain *e,
     rv = context_make(&q, e, &context);
     if (rv == CKR_OK) {
         principal_replace(&q, e);
-        q.request.context = (struct policy_value){
-            .kind = POLICY_RECORD, .u.record = {.fields = context.fields, .count = context.count}};
+        set_request_context(&q, &context);
         policy_decide(q.rules->policy, &q.request, &q.verdict);
         answer.policy = q.rules->policy;
         answer.verdict = &q.verdict;
@@ -137,6 +169,8 @@ CK_RV gate_explain(struct run *run, const struct explain *e,
                              attrs_true(&e->ask.object->attrs, CKA_PRIVATE) &&
                              !bytes_equal_str(e->principal.type, "User") &&
                              !policy_names_principal(q.rules->policy, &q.request);
+        if (!q.verdict.allow)
+            answer.approvals_needed = approvals_needed(&q, &context);
         rv = tell(ctx, &answer);
     }
     question_release(&q);

@@ -35,7 +35,9 @@ struct question {
     uint32_t errors[QUESTION_REASONS_MAX];
     const struct ask *ask;
     uint64_t approvals; /* of so many others: context.approvals */
-    bool clock_is_back; /* the answer is no, whatever the policy says: gate_clock.c */
+    uint64_t
+        approvals_needed; /* after a denial: with so many it were allowed; 0: no number helps */
+    bool clock_is_back;   /* the answer is no, whatever the policy says: gate_clock.c */
 };
 
 /* ---- who (gate_who.c) ---- */
@@ -46,6 +48,9 @@ void who_bind(const struct run *run, const struct rules *rules, struct login *lo
 const char *who_proof(const struct login *login);
 /* Cedar text of the principal. */
 void who_text(const struct run *run, const struct login *login, char *out, size_t size);
+/* The name by which the directory knows the caller: unix:www-data. "" where it can know none. */
+const char *who_directory_name(const struct run *run, const struct login *login,
+                               char out[static PRINCIPAL_MAX + 1]);
 struct policy_uid who_uid(const struct run *run, const struct login *login);
 /* Adds the groups of a principal ("unix:www-data") to a list that has room for QUESTION_GROUPS_MAX;
  * CKR_FUNCTION_FAILED where they do not fit: one that is not seen may be the one that forbids. */
@@ -63,6 +68,25 @@ bool question_lasts(const struct rules *rules);
 
 /* True when the policy is told something out of the mechanism's parameters. */
 bool question_sees_parameters(const CK_MECHANISM *mechanism);
+
+/* The same question with so many approvals. */
+void question_decide_approved(struct question *q, uint64_t approvals);
+/* May a user of the vault, by an administrative verb, do this with the question's object? */
+bool question_user_may(const struct question *q, const char *user, const char *verb,
+                       enum action action);
+
+/* ---- gate_approval.c ---- */
+
+#define APPROVALS_MAX 8 /* that one use can need */
+
+/* Is it a use that the policy may want approvals for? */
+bool question_pays(const struct question *q);
+/*
+ * After question_decide() said no: looks for approvals that would change it, and decides anew with
+ * as few of them as do. Those are used up, unless the data is yet to come, in one step for all
+ * processes, and that is on record. CKR_OK: the verdict stands.
+ */
+MUST_CHECK CK_RV question_settle(struct question *q);
 
 /* After a denial. */
 bool question_login_would_help(const struct question *q);

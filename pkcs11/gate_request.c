@@ -216,7 +216,7 @@ bool question_sees_parameters(const CK_MECHANISM *mechanism)
 }
 
 /* Of the fields below, those whose value changes by itself. */
-static const char *const fleeting[] = {"now", "time"};
+static const char *const fleeting[] = {"now", "time", "approvals"};
 
 bool question_lasts(const struct rules *rules)
 {
@@ -395,6 +395,13 @@ void question_decide(struct question *q)
         decide(q);
 }
 
+void question_decide_approved(struct question *q, uint64_t approvals)
+{
+    q->approvals = approvals;
+    set_context(q, q->ask->mechanism, q->login.kind != LOGIN_NONE);
+    decide(q);
+}
+
 /* ---- after a denial ---- */
 
 /* The same question with another principal or context. */
@@ -413,6 +420,22 @@ static bool user_would_be_allowed(const struct question *q, const char *name)
     as.login = (struct login){.kind = LOGIN_USER};
     (void)snprintf(as.login.name, sizeof(as.login.name), "%s", name);
     return put_together(&as) == CKR_OK && would_allow(q, &as.request);
+}
+
+bool question_user_may(const struct question *q, const char *user, const char *verb,
+                       enum action action)
+{
+    const struct ask ask = {.action = action, .object = q->ask->object};
+    struct run run = *q->run;
+    struct question as = *q;
+
+    run.verb = verb;
+    run.session = NULL;
+    as.run = &run;
+    as.ask = &ask;
+    as.login = (struct login){.kind = LOGIN_USER};
+    (void)snprintf(as.login.name, sizeof(as.login.name), "%s", user);
+    return put_together(&as) == CKR_OK && would_allow(&as, &as.request);
 }
 
 bool question_login_would_help(const struct question *q)
@@ -490,6 +513,13 @@ void question_reason(const struct question *q, char *out, size_t size)
         (void)snprintf(out, size, "%s may not %s %.*s: policy %s errs (%s)", who, action,
                        (int)what.len, (const char *)what.data,
                        policy_id(q->rules->policy, q->errors[0]), q->verdict.error);
+    else if (q->approvals_needed > 0)
+        (void)snprintf(out, size,
+                       "%s may not %s %.*s: it needs approvals by %llu others and has %llu for "
+                       "this: keyward approve %.*s --action %s --file DATA",
+                       who, action, (int)what.len, (const char *)what.data,
+                       (unsigned long long)q->approvals_needed, (unsigned long long)q->approvals,
+                       (int)what.len, (const char *)what.data, action);
     else if (q->verdict.reason_count > 0)
         (void)snprintf(out, size, "%s may not %s %.*s: forbidden by %s", who, action, (int)what.len,
                        (const char *)what.data, rules);

@@ -51,9 +51,8 @@ void who_text(const struct run *run, const struct login *login, char *out, size_
     (void)snprintf(out + at, size - at, "\"");
 }
 
-/* The name by which the directory knows the caller: unix:www-data. */
-static const char *directory_name(const struct run *run, const struct login *login,
-                                  char out[static PRINCIPAL_MAX + 1])
+const char *who_directory_name(const struct run *run, const struct login *login,
+                               char out[static PRINCIPAL_MAX + 1])
 {
     int n =
         snprintf(out, PRINCIPAL_MAX + 1, "%s%s", kinds[login->kind].prefix, name_of(run, login));
@@ -69,7 +68,7 @@ void who_bind(const struct run *run, const struct rules *rules, struct login *lo
 
     if (login->kind != LOGIN_NONE && login->kind != LOGIN_TOKEN)
         return;
-    user = directory_user(rules->directory, directory_name(run, login, name));
+    user = directory_user(rules->directory, who_directory_name(run, login, name));
     if (user == NULL)
         return;
     login->kind = login->kind == LOGIN_NONE ? LOGIN_BOUND : LOGIN_BOUND_TOKEN;
@@ -102,7 +101,7 @@ static CK_RV groups_of_bound(struct question *q, size_t *count)
 
     if (q->login.kind == LOGIN_BOUND_TOKEN)
         app_login_get(run->app, run->vault.slot, &raw);
-    return who_groups(q->rules, directory_name(run, &raw, name), q->groups, count);
+    return who_groups(q->rules, who_directory_name(run, &raw, name), q->groups, count);
 }
 
 CK_RV who_entity(struct question *q, struct policy_entity *ret)
@@ -119,7 +118,7 @@ CK_RV who_entity(struct question *q, struct policy_entity *ret)
     if (q->login.kind == LOGIN_BOUND || q->login.kind == LOGIN_BOUND_TOKEN)
         rv = groups_of_bound(q, &count);
     if (rv == CKR_OK)
-        rv = who_groups(q->rules, directory_name(q->run, &q->login, name), q->groups, &count);
+        rv = who_groups(q->rules, who_directory_name(q->run, &q->login, name), q->groups, &count);
     *ret = (struct policy_entity){.uid = who_uid(q->run, &q->login),
                                   .ancestors = q->groups,
                                   .ancestor_count = count,

@@ -86,6 +86,7 @@ void operation_free(struct operation *op)
         return;
     hsm_op_free(op->hsm);
     held_release(op->begun);
+    local_digest_free(op->data);
     local_digest_free(op->digest);
     local_mac_free(op->mac);
     buf_release_secure(&op->gathered);
@@ -102,6 +103,8 @@ struct ask operation_ask(const struct operation *op)
         .action = kind_rows[op->kind].action,
         .object = op->held != NULL ? &op->held->object : NULL,
         .mechanism = &op->mechanism.mechanism,
+        .later = op->kind < OPERATION_WRAP,
+        .paid = op->paid ? op->grant.approvals : 0,
     };
 }
 
@@ -244,6 +247,24 @@ CK_RV operation_resume(struct run *run, struct operation *op)
     return rv;
 }
 
+CK_RV operation_pay(struct run *run, struct operation *op, const uint8_t *sha256)
+{
+    struct ask ask = operation_ask(op);
+    CK_RV rv;
+
+    if (!run->gate.grant.pays)
+        return CKR_OK;
+    ask.later = false;
+    ask.data = sha256;
+    ask.paid = 0;
+    rv = operation_key_code(gate_pay(run, &ask));
+    if (rv == CKR_OK) {
+        op->paid = true;
+        op->grant = run->gate.grant;
+    }
+    return rv;
+}
+
 /*
  * Only the work itself has told that the result does not fit, and the length it answers says
  * something of a plaintext: that the key was used is on record before the caller hears of it. The
@@ -303,6 +324,23 @@ static CK_RV note_whole(struct run *run, const struct operation *op, struct byte
     return CKR_OK;
 }
 
+static CK_RV pay_whole(struct run *run, struct operation *op, struct bytes in)
+{
+    SCOPED(local_digest_free_p) struct local_digest *digest = NULL;
+    uint8_t out[LOCAL_DIGEST_MAX];
+    size_t len = 0;
+    CK_RV rv;
+
+    if (!run->gate.grant.pays)
+        return CKR_OK;
+    rv = local_digest_new(run_local(run), CKM_SHA256, &digest);
+    if (rv == CKR_OK)
+        rv = local_digest_update(digest, in);
+    if (rv == CKR_OK)
+        rv = local_digest_final(digest, out, &len);
+    return rv == CKR_OK ? operation_pay(run, op, out) : rv;
+}
+
 /* Where the buffer turns out too small only afterwards, the next call works again: it may bring
  * other data. */
 static CK_RV whole(struct run *run, struct operation *op, const struct operation_io *io,
@@ -319,6 +357,8 @@ static CK_RV whole(struct run *run, struct operation *op, const struct operation
     if (rv != CKR_OK || asked)
         return rv;
     rv = operation_resume(run, op);
+    if (rv == CKR_OK)
+        rv = pay_whole(run, op, io->in);
     if (rv == CKR_OK)
         rv = note_whole(run, op, io->in);
     if (rv == CKR_OK)

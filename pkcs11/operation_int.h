@@ -86,6 +86,8 @@ struct operation {
     uint64_t total;              /* bytes taken by Update */
     uint64_t released;           /* bytes given out by Update */
     struct local_mac *mac;       /* sign, verify in parts: the record's digest of the data */
+    bool paid;                   /* what the policy counts was used up: gate_pay() */
+    struct local_digest *data;   /* in parts, where it counts: SHA-256 of the data */
     struct local_digest *digest; /* way_digest, way_prehash in parts */
     struct hsm_op *hsm;          /* way_stream in parts */
     struct held *begun;          /* the key that hsm works with, whatever becomes of it meanwhile */
@@ -190,6 +192,9 @@ MUST_CHECK CK_RV operation_offer_result(const struct operation *op, const struct
                                         uint64_t input, bool *ret_asked);
 /* Asks the gate again; from here on call_leave() writes a record. */
 MUST_CHECK CK_RV operation_resume(struct run *run, struct operation *op);
+/* After operation_resume(), right before the key works: where the policy counts uses, this is one,
+ * on data of this SHA-256 (NULL: it is not known). */
+MUST_CHECK CK_RV operation_pay(struct run *run, struct operation *op, const uint8_t *sha256);
 /* Hands a finished result over; a result that does not fit is the caller's to keep. */
 MUST_CHECK CK_RV operation_give(struct run *run, struct operation *op,
                                 const struct operation_io *io, struct buf *out);

@@ -15,6 +15,8 @@ static CK_RV begin(struct run *run, struct operation *op)
     if (op->does == OPERATION_SIGN || op->does == OPERATION_VERIFY)
         rv = local_mac_new(run_local(run), BYTES(run->vault.log_key, sizeof(run->vault.log_key)),
                            &op->mac);
+    if (rv == CKR_OK && op->grant.pays)
+        rv = local_digest_new(run_local(run), CKM_SHA256, &op->data);
     if (rv == CKR_OK)
         rv = op->way->begin(run, op);
     if (rv == CKR_OK)
@@ -22,7 +24,22 @@ static CK_RV begin(struct run *run, struct operation *op)
     return rv;
 }
 
-/* The intent of a cipher that releases its output part by part, before its first part. */
+/* The data of all parts is known, or there was none of it to digest. */
+static CK_RV pay_parts(struct run *run, struct operation *op)
+{
+    uint8_t out[LOCAL_DIGEST_MAX];
+    size_t len = 0;
+    CK_RV rv = CKR_OK;
+
+    if (op->paid || !run->gate.grant.pays)
+        return CKR_OK;
+    if (op->data != NULL)
+        rv = local_digest_final(op->data, out, &len);
+    return rv == CKR_OK ? operation_pay(run, op, op->data != NULL ? out : NULL) : rv;
+}
+
+/* The intent of a cipher that releases its output part by part, before its first part; what the
+ * policy counts is due then too, though not all of the data is known. */
 static CK_RV resume_part(struct run *run, struct operation *op)
 {
     CK_RV rv;
@@ -30,6 +47,8 @@ static CK_RV resume_part(struct run *run, struct operation *op)
     if (!op->way->releases)
         return CKR_OK;
     rv = operation_resume(run, op);
+    if (rv == CKR_OK && !op->paid)
+        rv = operation_pay(run, op, NULL);
     if (rv != CKR_OK || op->intended)
         return rv;
     rv = gate_intent(run);
@@ -46,6 +65,8 @@ static CK_RV feed(struct run *run, struct operation *op, struct bytes in, struct
 
     if (rv == CKR_OK && op->mac != NULL)
         rv = local_mac_update(op->mac, in);
+    if (rv == CKR_OK && op->data != NULL)
+        rv = local_digest_update(op->data, in);
     if (rv == CKR_OK)
         rv = op->way->update(run, op, in, out);
     if (rv != CKR_OK)
@@ -171,6 +192,8 @@ static CK_RV finish(struct run *run, struct operation *op, const struct operatio
     CK_RV rv = begin(run, op);
 
     if (rv == CKR_OK)
+        rv = pay_parts(run, op);
+    if (rv == CKR_OK)
         rv = note_parts(run, op);
     if (rv == CKR_OK)
         rv = op->way->final(run, op, io->signature, &out);
@@ -225,6 +248,8 @@ static CK_RV take_last(struct run *run, struct operation *op, const struct opera
     SCOPED(buf_release_secure) struct buf rest = BUF_INIT(SIZE_MAX);
     CK_RV rv = feed(run, op, io->in, out);
 
+    if (rv == CKR_OK)
+        rv = pay_parts(run, op);
     if (rv == CKR_OK)
         rv = note_parts(run, op);
     if (rv == CKR_OK)
@@ -297,6 +322,7 @@ static CK_RV digest_key(struct run *run, struct operation *op, CK_OBJECT_HANDLE 
     if (rv != CKR_OK)
         return rv;
     ask.object = &held->object;
+    ask.later = false;
     visible = gate_visible(run, ask.object);
     if (visible)
         rv = check_digestible(ask.object);

@@ -43,6 +43,8 @@ int cmd_key_recover(const struct invocation *inv);
 int cmd_key_disable(const struct invocation *inv);
 int cmd_key_enable(const struct invocation *inv);
 int cmd_key_purge(const struct invocation *inv);
+/* cmd_approve.c */
+int cmd_approve(const struct invocation *inv);
 /* cmd_policy.c */
 int cmd_policy_check(const struct invocation *inv);
 int cmd_policy_apply(const struct invocation *inv);

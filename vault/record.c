@@ -7,9 +7,10 @@
 #define AAD_MAX    256
 
 static const char *const kind_names[] = {
-    [RECORD_VALUE] = "home value", [RECORD_VAULT] = "vault",   [RECORD_POLICY] = "policy",
-    [RECORD_USER] = "user",        [RECORD_OBJECT] = "object", [RECORD_LINK] = "directory entry",
-    [RECORD_ISSUER] = "issuer",
+    [RECORD_VALUE] = "home value", [RECORD_VAULT] = "vault",
+    [RECORD_POLICY] = "policy",    [RECORD_USER] = "user",
+    [RECORD_OBJECT] = "object",    [RECORD_LINK] = "directory entry",
+    [RECORD_ISSUER] = "issuer",    [RECORD_APPROVAL] = "approval",
 };
 
 static CK_RV fail_row(const struct store *store, const struct keys *keys, int64_t seq,

@@ -22,6 +22,7 @@ enum record_kind {
     RECORD_OBJECT,
     RECORD_LINK, /* of the directory */
     RECORD_ISSUER,
+    RECORD_APPROVAL,
     RECORD_KINDS_END
 };
 

@@ -402,6 +402,8 @@ static CK_RV write_reset(struct store *store, struct keys *keys, const struct va
     if (rv == CKR_OK)
         rv = issuer_remove_all(store, keys);
     if (rv == CKR_OK)
+        rv = approval_remove_all(store, keys);
+    if (rv == CKR_OK)
         rv = vault_write_policy(store, keys, BYTES_NONE);
     if (rv != CKR_OK)
         return rv;

@@ -173,6 +173,11 @@ void gate_keep(struct run *run, struct grant *ret)
     run->gate.granted = false;
 }
 
+CK_RV gate_pay(struct run *run, const struct ask *ask)
+{
+    return gate_ask(run, ask);
+}
+
 CK_RV gate_resume(struct run *run, const struct grant *grant, const struct ask *ask)
 {
     if (switches.policy_changed)

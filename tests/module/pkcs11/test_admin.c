@@ -42,6 +42,8 @@ static const struct verb {
      CKR_OBJECT_HANDLE_INVALID, "no key tls that you may see"},
     {"key.delete", "{\"verb\":\"key.delete\",\"vault\":\"web\",\"name\":\"tls\"}", NULL,
      CKR_OBJECT_HANDLE_INVALID, "no key tls that you may see"},
+    {"approve.list", "{\"verb\":\"approve.list\",\"vault\":\"web\"}", NULL,
+     CKR_OBJECT_HANDLE_INVALID, "list web"},
     {"policy.check", "{\"verb\":\"policy.check\",\"text\":\"\"}", NULL, CKR_ACTION_PROHIBITED,
      "readPolicy"},
     {"policy.apply", "{\"verb\":\"policy.apply\",\"vault\":\"web\",\"text\":\"\"}", NULL,
