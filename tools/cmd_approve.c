@@ -86,7 +86,7 @@ static int put_data(struct client *client, json_t *request)
 
     if (path == NULL)
         return TOOL_DONE;
-    rc = file_read(client->inv, path, &bytes);
+    rc = input_read(client->inv, path, &bytes);
     if (rc != TOOL_DONE)
         return rc;
     data = secret_copy(buf_bytes(&bytes));
