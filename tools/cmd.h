@@ -62,6 +62,8 @@ int cmd_log_follow(const struct invocation *inv);
 int cmd_log_export(const struct invocation *inv);
 /* cmd_forward.c */
 int cmd_log_forward(const struct invocation *inv);
+/* cmd_report.c */
+int cmd_log_report(const struct invocation *inv);
 /* cmd_metrics.c */
 int cmd_metrics(const struct invocation *inv);
 /* cmd_log.c */

@@ -1,15 +1,12 @@
 /* keyward metrics: on standard output, into a file for node_exporter, or served on a socket. */
-#include "base/scope.h"
 #include "tools/client.h"
 #include "tools/cmd.h"
 #include "tools/exposition.h"
+#include "tools/file.h"
 #include "tools/print.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 
 /* ---- standard output ---- */
 
@@ -26,56 +23,6 @@ static void print_metrics(const struct invocation *inv, const json_t *answer)
 
 /* ---- a file ---- */
 
-static int not_written(const struct invocation *inv, const char *path)
-{
-    return tool_fail(TOOL_FAILED, inv->command->name, "cannot write %s: %s", path, strerror(errno));
-}
-
-static bool write_all(int fd, const char *text)
-{
-    size_t len = strlen(text);
-
-    while (len > 0) {
-        ssize_t n = write(fd, text, len);
-
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return false;
-        text += n;
-        len -= (size_t)n;
-    }
-    return true;
-}
-
-/* Whoever reads the file finds the old page or the new one, never a piece. The new one has a name
- * that node_exporter does not look at until it is whole. */
-static int replace(const struct invocation *inv, const char *path, const char *text)
-{
-    SCOPED_FREE char *beside = NULL;
-    int fd, kept;
-    bool whole;
-
-    if (asprintf(&beside, "%s.XXXXXX", path) < 0)
-        return tool_fail(TOOL_FAILED, inv->command->name, "out of memory");
-    fd = mkostemp(beside, O_CLOEXEC);
-    if (fd < 0)
-        return not_written(inv, path);
-    whole = write_all(fd, text) && fchmod(fd, 0644) == 0 && fsync(fd) == 0;
-    kept = errno;
-    if (close(fd) != 0 && whole) {
-        kept = errno;
-        whole = false;
-    }
-    if (whole && rename(beside, path) == 0)
-        return TOOL_DONE;
-    if (!whole)
-        errno = kept;
-    kept = not_written(inv, path);
-    (void)unlink(beside);
-    return kept;
-}
-
 static int write_textfile(const struct invocation *inv, const char *path)
 {
     struct client client;
@@ -85,7 +32,7 @@ static int write_textfile(const struct invocation *inv, const char *path)
     if (rc == TOOL_DONE)
         rc = client_call(&client, request(), &answer);
     if (rc == TOOL_DONE)
-        rc = replace(inv, path, member_text(answer, "text"));
+        rc = file_replace(inv, path, bytes_from_str(member_text(answer, "text")), 0644);
     json_decref(answer);
     client_close(&client);
     return rc;

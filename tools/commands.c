@@ -81,6 +81,8 @@ const struct command commands[] = {
      "print the log for another program to read"},
     {"log forward", "", 0, 0, "--to --socket --from --name --once", cmd_log_forward,
      "send records to syslog or journald as they come; --once: those that are there"},
+    {"log report", "", 0, 0, "-o --vault --since", cmd_log_report,
+     "write an HTML page of the log: use, refusals, slow calls, what ends, who may"},
     {"log verify", "", 0, 0, "--against --json", cmd_log_verify,
      "verify the whole log; --against: and that it continues an older checkpoint"},
     {"log prove", "SEQ", 1, 1, "--record --json", cmd_log_prove,

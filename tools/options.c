@@ -50,6 +50,7 @@ static const struct {
     {"--policies", "FILE"},
     {"--entities", "FILE"},
     {"--requests", "FILE"},
+    {"-o", "FILE.html"},
     {"--to", "syslog|journald"},
     {"--socket", "unix:/PATH|udp:HOST:PORT|tcp:HOST:PORT"},
     {"--from", "SEQ"},
@@ -175,10 +176,11 @@ int invocation_parse(const struct command *command, int argc, char **argv, struc
 
     *inv = (struct invocation){.command = command};
     for (int i = 0; i < argc; i++) {
-        bool is_option = !only_arguments && argv[i][0] == '-' && argv[i][1] == '-';
+        bool is_option =
+            !only_arguments && (strncmp(argv[i], "--", 2) == 0 || strcmp(argv[i], "-o") == 0);
         int rc = TOOL_DONE;
 
-        if (is_option && argv[i][2] == '\0')
+        if (is_option && strcmp(argv[i], "--") == 0)
             only_arguments = true;
         else
             rc = is_option ? parse_option(argc, argv, &i, inv) : parse_argument(argv[i], inv);
