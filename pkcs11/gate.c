@@ -333,10 +333,31 @@ CK_RV gate_intent(struct run *run)
     event_grant(&run->gate.grant, &texts, &event);
     event.phase = EVENT_INTENT;
     event.verdict = EVENT_ALLOW;
-    event.durable = run->verb != NULL;
+    event.durable = run->verb != NULL && !run->gate.follows;
     rv = append(run, &event, &run->gate.intent);
     run->gate.intended = rv == CKR_OK;
     return rv;
+}
+
+void gate_put_aside(struct run *run, struct gate_act *ret)
+{
+    *ret = (struct gate_act){
+        .grant = run->gate.grant, .intended = run->gate.intended, .intent = run->gate.intent};
+    run->gate.granted = false;
+    run->gate.intended = false;
+}
+
+void gate_take_up(struct run *run, const struct gate_act *act)
+{
+    run->gate.granted = true;
+    run->gate.grant = act->grant;
+    run->gate.intended = act->intended;
+    run->gate.intent = act->intent;
+}
+
+void gate_follows(struct run *run, bool follows)
+{
+    run->gate.follows = follows;
 }
 
 /* ---- what the record says ---- */
@@ -445,7 +466,7 @@ CK_RV gate_finish(struct run *run, CK_RV rv)
     event.count = run->gate.count;
     event.rv = rv;
     event.reason = rv != CKR_OK ? text_or_null(reason) : NULL;
-    event.durable = run->verb != NULL && run->gate.intended;
+    event.durable = run->verb != NULL && run->gate.intended && !run->gate.follows;
     run->gate.granted = false;
     logged = append(run, &event, NULL);
     if (logged != CKR_OK)

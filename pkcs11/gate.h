@@ -90,6 +90,7 @@ struct grant {
 struct gate {
     bool granted;  /* a grant is current: call_leave() records the outcome */
     bool intended; /* gate_intent() was called: the record is its outcome */
+    bool follows;  /* another record follows, and the disk is waited for there (gate_follows()) */
     uint64_t intent;
     struct grant grant;
     char digest[65]; /* keyed digest of the data, hex; "" when none */
@@ -149,6 +150,20 @@ bool gate_clock_problem(const struct run *run, char *out, size_t size);
 MUST_CHECK CK_RV gate_pay(struct run *run, const struct ask *ask);
 /* The record before the act. CKR_DEVICE_ERROR: not written, do not act. */
 MUST_CHECK CK_RV gate_intent(struct run *run);
+/*
+ * Several acts of one run, each with an intent and an outcome of its own. What the gate holds of
+ * one is put aside, and taken up again for its next step; nothing is current in between.
+ */
+struct gate_act {
+    struct grant grant;
+    bool intended;
+    uint64_t intent;
+};
+void gate_put_aside(struct run *run, struct gate_act *ret);
+void gate_take_up(struct run *run, const struct gate_act *act);
+/* Where records are to be on the disk: true, until it is said that the next one is the last, so
+ * that many wait for the disk once. */
+void gate_follows(struct run *run, bool follows);
 /* What the record says of the data. */
 MUST_CHECK CK_RV gate_digest(struct run *run,
                              struct bytes data); /* keyed with the vault's log key */

@@ -5,32 +5,17 @@
  * key in the HSM that no object names: its id is the object's id in the intent's record. A software
  * key is nowhere but in its object.
  */
-#include "pkcs11/keys.h"
+#include "pkcs11/keys_int.h"
 
 #include "base/curve.h"
 #include "base/mech.h"
 #include "base/names.h"
 #include "base/param_set.h"
-#include "pkcs11/birth.h"
 #include "pkcs11/check_value.h"
 #include "pkcs11/legacy.h"
 #include "pkcs11/roles.h"
 
 #include <string.h>
-
-/* A key, or a pair, on its way. */
-struct birth {
-    struct run *run;
-    const CK_MECHANISM *mechanism;
-    const struct mech *row;
-    struct object
-        *pair[2]; /* the private or secret key first; the public half where there is one */
-    size_t count;
-    struct hsm_key_spec spec;
-    struct buf spki;
-};
-
-#define SPKI_MAX 8192U
 
 /* ---- the mechanism ---- */
 
@@ -264,30 +249,22 @@ static CK_RV fill_key(struct birth *b)
                                  : CKR_OK;
 }
 
-static CK_RV make(struct birth *b)
+CK_RV key_birth_make(struct birth *b)
 {
     struct object *key = b->pair[0];
-    CK_RV rv = gate_intent(b->run);
     int64_t began = run_now(b->run);
+    CK_RV rv = hsm_generate(run_device(b->run, key), &b->spec, b->count == 2 ? &b->spki : NULL,
+                            &key->material);
 
-    if (rv != CKR_OK)
-        return rv;
-    rv = hsm_generate(run_device(b->run, key), &b->spec, b->count == 2 ? &b->spki : NULL,
-                      &key->material);
     run_device_took(b->run, key, began);
     if (rv != CKR_OK)
         return rv;
     rv = fill_key(b);
-    if (rv == CKR_OK)
-        rv = birth_store(b->run, b->pair, b->count);
-    if (rv != CKR_OK)
-        return birth_undo(b->run, key, rv);
-    gate_object(b->run, b->pair[0]);
-    return CKR_OK;
+    return rv == CKR_OK ? CKR_OK : birth_undo(b->run, key, rv);
 }
 
-static CK_RV generate(struct birth *b, const CK_ATTRIBUTE *public_template, CK_ULONG public_count,
-                      const CK_ATTRIBUTE *private_template, CK_ULONG private_count)
+CK_RV key_birth_ask(struct birth *b, const CK_ATTRIBUTE *public_template, CK_ULONG public_count,
+                    const CK_ATTRIBUTE *private_template, CK_ULONG private_count)
 {
     bool pair = b->count == 2;
     CK_RV rv = check_mechanism(b, pair);
@@ -307,10 +284,24 @@ static CK_RV generate(struct birth *b, const CK_ATTRIBUTE *public_template, CK_U
         rv = birth_version(b->run, b->pair, b->count);
     if (rv == CKR_OK)
         rv = ask_create(b);
+    if (rv == CKR_OK)
+        birth_spec(b->pair[0], &b->spec);
+    return rv;
+}
+
+static CK_RV make_and_store(struct birth *b)
+{
+    CK_RV rv = gate_intent(b->run);
+
+    if (rv == CKR_OK)
+        rv = key_birth_make(b);
     if (rv != CKR_OK)
         return rv;
-    birth_spec(b->pair[0], &b->spec);
-    return make(b);
+    rv = birth_store(b->run, b->pair, b->count);
+    if (rv != CKR_OK)
+        return birth_undo(b->run, b->pair[0], rv);
+    gate_object(b->run, b->pair[0]);
+    return CKR_OK;
 }
 
 CK_RV keys_generate(struct run *run, const CK_MECHANISM *mechanism,
@@ -319,15 +310,11 @@ CK_RV keys_generate(struct run *run, const CK_MECHANISM *mechanism,
                     struct object *ret_public, struct object *ret_private)
 {
     struct object objects[2] = {{.cls = CKO_PRIVATE_KEY}, {.cls = CKO_PUBLIC_KEY}};
-    struct birth b = {
-        .run = run,
-        .mechanism = mechanism,
-        .pair = {&objects[0], &objects[1]},
-        .count = ret_public != NULL ? 2 : 1,
-        .spki = BUF_INIT(SPKI_MAX),
-    };
-    CK_RV rv = generate(&b, public_template, public_count, private_template, private_count);
+    struct birth b = BIRTH_INIT(run, mechanism, &objects[0], &objects[1], ret_public != NULL);
+    CK_RV rv = key_birth_ask(&b, public_template, public_count, private_template, private_count);
 
+    if (rv == CKR_OK)
+        rv = make_and_store(&b);
     buf_release(&b.spki);
     if (rv != CKR_OK) {
         object_release(&objects[0]);

@@ -22,6 +22,23 @@ MUST_CHECK CK_RV keys_generate(struct run *run, const CK_MECHANISM *mechanism,
                                struct object *ret_public, struct object *ret_private);
 
 /*
+ * Many at once, of one kind: each asked and recorded by itself, all stored in one transaction, and
+ * the disk waited for once for the intents, once for the objects and once for the outcomes. All are
+ * made or none is. A name that is taken is refused (CKR_ACTION_PROHIBITED).
+ */
+#define KEYS_BATCH_MAX 256U
+struct keys_order {
+    const CK_ATTRIBUTE *public_template; /* unused for secret keys */
+    CK_ULONG public_count;
+    const CK_ATTRIBUTE *private_template;
+    CK_ULONG private_count;
+    int64_t not_before, expires;           /* the exact instants; 0: none */
+    struct object ret_public, ret_private; /* object_release() */
+};
+MUST_CHECK CK_RV keys_generate_many(struct run *run, const CK_MECHANISM *mechanism, bool pair,
+                                    struct keys_order *orders, size_t count);
+
+/*
  * A secret key made of a password, by CKM_PKCS5_PBKD2: as C_GenerateKey makes it, but a key from
  * outside (gate: import). Its type and length are the template's.
  */

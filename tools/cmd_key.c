@@ -4,7 +4,9 @@
 #include "tools/file.h"
 #include "tools/print.h"
 
+#include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define KEY_FILE_MAX ((size_t)256 << 10)
@@ -61,6 +63,25 @@ static int put_text(const struct invocation *inv, json_t *request, const char *n
                : fail_bytes(inv, name);
 }
 
+/* The verb says which numbers it takes. */
+static int put_number(const struct invocation *inv, json_t *request, const char *name,
+                      const char *member)
+{
+    const char *value = option(inv, name);
+    char *end = NULL;
+    long long n;
+
+    if (value == NULL)
+        return TOOL_DONE;
+    errno = 0;
+    n = strtoll(value, &end, 10);
+    if (errno != 0 || end == value || *end != '\0')
+        return tool_fail(TOOL_USAGE, inv->command->name, "%s is no number: %s", name, value);
+    return json_object_set_new(request, member, json_integer(n)) == 0
+               ? TOOL_DONE
+               : tool_fail(TOOL_FAILED, inv->command->name, "out of memory");
+}
+
 static const struct {
     const char *name, *member;
     int (*put)(const struct invocation *inv, json_t *request, const char *name, const char *member);
@@ -71,6 +92,7 @@ static const struct {
     {"--expires", "expires", put_text},
     {"--use", "use", put_list},
     {"--mechanisms", "mechanisms", put_list},
+    {"--count", "count", put_number},
 };
 
 static int put_wishes(const struct invocation *inv, json_t *request)
@@ -108,6 +130,12 @@ static void print_created(const struct invocation *inv, const json_t *answer)
 
     if (option(inv, "--json") != NULL) {
         print_json(answer);
+        return;
+    }
+    if (option(inv, "--count") != NULL) {
+        (void)printf("keys %s-1 to %s-%s are made: %s, protection %s\n", inv->args[0], inv->args[0],
+                     option(inv, "--count"), option(inv, "--type"),
+                     json_string_value(json_object_get(key, "protection")));
         return;
     }
     (void)printf("key %s is made: %s, protection %s, version %lld\n", inv->args[0],

@@ -28,6 +28,7 @@ static const struct {
     {"--not-before", "T"},
     {"--expires", "T"},
     {"--mechanisms", "CKM_...,..."},
+    {"--count", "N"},
     {"--deleted", NULL},
     {"--action", "ACTION"},
     {"--digest", "HEX"},

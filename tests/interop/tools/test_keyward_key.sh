@@ -25,6 +25,10 @@ for row in rsa:2048=2048 ec:P-256=256 aes:256=256 hmac:256=256; do
     says "a software key of type $type" "key web/$name is made: $type, protection software, version 1" create "web/$name" --type "$type" --protection software
     check "has ${row#*=} bits" size "$name" "${row#*=}"
 done
+says "many at once" 'keys web/lot-1 to web/lot-5 are made: aes:256, protection software' create web/lot --type aes:256 --protection software --count 5
+says "each has its name" '^lot-5 ' "$KEYWARD" key list web
+misused "a count that is no number" 'is no number' create web/lots --type aes:256 --count many
+fails "a count of none" 'give 1 to 10000' create web/lots --type aes:256 --count 0
 says "the list shows what protects a key" '^soft-ec-P-256 .* software ' "$KEYWARD" key list web
 says "and that of others" '^ec-P-256 .* hsm ' "$KEYWARD" key list web
 says "one key shows it" '^protection: software$' "$KEYWARD" key show web/soft-aes-256
