@@ -158,11 +158,19 @@ CK_RV C_GetAttributeValue(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object,
 
 /* ---- C_SetAttributeValue ---- */
 
-static CK_RV ask_update(struct run *run, const struct object *object)
+/* Once, or for each attribute where a policy looks at which they are. */
+static CK_RV ask_update(struct run *run, const struct object *object, const CK_ATTRIBUTE *template,
+                        CK_ULONG count)
 {
     struct ask ask = {.action = ACTION_UPDATE, .object = object};
+    CK_RV rv = CKR_OK;
 
-    return gate_ask(run, &ask);
+    ask.has_attribute = count > 0 && gate_hears_attributes(run);
+    for (CK_ULONG i = 0; rv == CKR_OK && i < (ask.has_attribute ? count : 1); i++) {
+        ask.attribute = ask.has_attribute ? template[i].type : 0;
+        rv = gate_ask(run, &ask);
+    }
+    return rv;
 }
 
 /* A new name starts a version of its own. */
@@ -191,7 +199,7 @@ static CK_RV keep(struct run *run, CK_OBJECT_HANDLE handle, const struct held *h
 static CK_RV change(struct run *run, CK_OBJECT_HANDLE handle, const struct held *held,
                     const CK_ATTRIBUTE *template, CK_ULONG count, struct object *changed)
 {
-    CK_RV rv = ask_update(run, &held->object);
+    CK_RV rv = ask_update(run, &held->object, template, count);
 
     if (rv == CKR_OK && held->session == 0)
         rv = run_ensure_read_write(run);
@@ -204,7 +212,7 @@ static CK_RV change(struct run *run, CK_OBJECT_HANDLE handle, const struct held 
     if (rv == CKR_OK)
         rv = renumber(run, &held->object, changed);
     if (rv == CKR_OK)
-        rv = ask_update(run, changed);
+        rv = ask_update(run, changed, template, count);
     if (rv != CKR_OK)
         return rv;
     changed->updated = clock_realtime(engine_clock(run->app->engine)) / 1000000000;

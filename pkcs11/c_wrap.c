@@ -50,10 +50,14 @@ static CK_RV check_leaves(const struct object *wrapping, const struct object *ke
 }
 
 /* The gate answers for a key that may not be seen; nothing of it is told before. */
-static CK_RV leaving_begin(struct run *run, const struct object *wrapping, CK_OBJECT_HANDLE key,
+static CK_RV leaving_begin(struct run *run, const struct operation *wraps, CK_OBJECT_HANDLE key,
                            struct leaving *ret)
 {
-    struct ask ask = {.action = ACTION_WRAP_KEY};
+    const struct object *wrapping = &wraps->held->object;
+    struct ask ask = {.action = ACTION_WRAP_KEY,
+                      .mechanism = &wraps->mechanism.mechanism,
+                      .iv_made = wraps->iv_made,
+                      .wrapping = wrapping};
     struct held *held = NULL;
     bool visible;
     CK_RV rv = operation_key_code(handles_get(run, key, &held));
@@ -143,7 +147,7 @@ static CK_RV wrap_with(struct run *run, const struct key_use *use, CK_OBJECT_HAN
 {
     SCOPED(buf_release_secure) struct buf out = BUF_INIT(WRAPPED_MAX);
     struct leaving leaving = {.held = NULL};
-    CK_RV rv = leaving_begin(run, key_use_object(use), key, &leaving);
+    CK_RV rv = leaving_begin(run, use->op, key, &leaving);
 
     if (rv != CKR_OK)
         return rv;

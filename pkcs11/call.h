@@ -148,6 +148,7 @@ struct run {
     struct session *session; /* CALL_NEEDS_SESSION */
     bool has_vault;
     struct vault_info vault;
+    bool iv_made;    /* the IV of this call's message was not the caller's: generated */
     int64_t started; /* monotonic */
     struct spent spent;
     uint64_t generation; /* run_generation()'s answer; 0: not asked yet */

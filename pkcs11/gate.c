@@ -241,18 +241,39 @@ CK_RV gate_refuse(struct run *run, const struct ask *ask, CK_RV rv)
     return logged == CKR_OK ? fail(rv, "%s", reason) : logged;
 }
 
+bool gate_would_allow(struct run *run, const struct ask *ask)
+{
+    struct question q;
+    bool allow;
+
+    if (question_new(run, ask, &q) != CKR_OK)
+        return false;
+    question_decide(&q);
+    allow = q.verdict.allow;
+    question_release(&q);
+    return allow;
+}
+
 bool gate_visible(struct run *run, const struct object *object)
 {
     struct ask ask = {.action = ACTION_LIST, .object = object, .quiet = true};
-    struct question q;
-    bool visible;
 
-    if (question_new(run, &ask, &q) != CKR_OK)
-        return false;
-    question_decide(&q);
-    visible = q.verdict.allow;
-    question_release(&q);
-    return visible;
+    return gate_would_allow(run, &ask);
+}
+
+bool gate_hears_attributes(struct run *run)
+{
+    struct rules *rules = NULL;
+    uint64_t generation = 0;
+    bool hears;
+
+    if (run_generation(run, &generation) != CKR_OK ||
+        engine_rules(run->app->engine, run->has_vault ? &run->vault : NULL, generation, &rules) !=
+            CKR_OK)
+        return true;
+    hears = rules->policy == NULL || policy_speaks_of(rules->policy, "attribute");
+    engine_rules_release(run->app->engine, rules);
+    return hears;
 }
 
 bool gate_knows_caller(struct run *run, enum action action)

@@ -42,6 +42,10 @@ struct ask {
      * without one, the home. */
     const struct object *object;
     const CK_MECHANISM *mechanism; /* NULL: none */
+    bool iv_made;                  /* the IV in its parameters is not the caller's, but made here */
+    const struct object *wrapping; /* the key that takes the object out, or brings it in; or NULL */
+    bool has_attribute;            /* about one attribute of the object: */
+    CK_ATTRIBUTE_TYPE attribute;
     /*
      * A key that is used on data: the data is not there yet (an operation's Init), or this is its
      * SHA-256. Where neither is said the act is the asking's own, without data. What the policy
@@ -117,8 +121,15 @@ MUST_CHECK CK_RV gate_ask(struct run *run, const struct ask *ask);
  * see.
  */
 CK_RV gate_refuse(struct run *run, const struct ask *ask, CK_RV rv);
-/* May the caller see it? No record either way. Anything that goes wrong is "no". */
+/* What would gate_ask() answer? No record and no grant either way. Anything that goes wrong is
+ * "no".
+ */
+bool gate_would_allow(struct run *run, const struct ask *ask);
+/* May the caller see it? The same. */
 bool gate_visible(struct run *run, const struct object *object);
+/* Does a policy in force look at which attribute is read or changed? Else nobody need ask about
+ * each of them. Where that cannot be told: yes. */
+bool gate_hears_attributes(struct run *run);
 /* Does a permit of the policy name the Unix caller for this action on the run's vault, so that no
  * login is needed? */
 bool gate_knows_caller(struct run *run, enum action action);

@@ -8,7 +8,7 @@
 #include "pkcs11/call.h"
 
 #define QUESTION_UID_MAX      (VAULT_NAME_MAX + 1 + 256 + 2 * OBJECT_ID_LEN + 1)
-#define QUESTION_CONTEXT_MAX  12
+#define QUESTION_CONTEXT_MAX  17
 #define QUESTION_OBJECT_ATTRS 10
 #define QUESTION_REASONS_MAX  8
 #define QUESTION_GROUPS_MAX   (APP_GROUPS_MAX + 64) /* the Unix user's, and the vault's */
@@ -27,6 +27,10 @@ struct question {
     char object_uid[QUESTION_UID_MAX];
     char mechanism[NAME_BUF_MAX];
     char hash[NAME_BUF_MAX];
+    char mgf[NAME_BUF_MAX];
+    char attribute[NAME_BUF_MAX];
+    char aad[65];
+    char wrapping_uid[QUESTION_UID_MAX];
     struct policy_field context[QUESTION_CONTEXT_MAX];
     struct policy_field object_attrs[QUESTION_OBJECT_ATTRS];
     struct policy_field vault_attrs[2];
@@ -66,8 +70,14 @@ void question_release(struct question *q);
  * mechanism do: no policy looks at anything else, such as the time. */
 bool question_lasts(const struct rules *rules);
 
-/* True when the policy is told something out of the mechanism's parameters. */
-bool question_sees_parameters(const CK_MECHANISM *mechanism);
+/* ---- the context (gate_context.c) ---- */
+
+void question_context(struct question *q, const CK_MECHANISM *mechanism, bool logged_in);
+/* True when a policy looks at something out of mechanisms' parameters. */
+bool question_hears_parameters(const struct rules *rules);
+/* Of the object's entity: "web/tls". Borrows from out. */
+struct bytes question_object_id(const struct run *run, const struct object *object,
+                                char out[static QUESTION_UID_MAX]);
 
 /* The same question with so many approvals. */
 void question_decide_approved(struct question *q, uint64_t approvals);

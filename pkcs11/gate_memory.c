@@ -4,8 +4,9 @@
  *
  *   policy, vault, user, object   the store's generation is the same, and the login is
  *   who                           the same login (none, or this user)
- *   which call, which mechanism   the same; where the policy is told of parameters nothing is
- *                                 remembered (question_sees_parameters)
+ *   which call, which mechanism   the same
+ *   the mechanism's parameters    any, unless a policy looks at them (question_hears_parameters):
+ *                                 then both questions are without
  *   session, its flags            the memory is the session's
  *   anything else, as the time    policies that look at it are asked every time (question_lasts)
  *
@@ -27,6 +28,7 @@ struct remembered {
     uint8_t object[OBJECT_ID_LEN];
     uint64_t record; /* the object's own generation */
     struct login login;
+    bool any_parameters;
     struct grant grant; /* with action and mechanism */
 };
 
@@ -63,8 +65,12 @@ static bool may_be_remembered(const struct run *run, const struct ask *ask)
     const CK_MECHANISM *mechanism = ask->mechanism;
 
     return run->session != NULL && run->verb == NULL && !ask->as_unix && ask->object != NULL &&
-           attrs_true(&ask->object->attrs, CKA_TOKEN) && mechanism != NULL &&
-           !question_sees_parameters(mechanism);
+           attrs_true(&ask->object->attrs, CKA_TOKEN) && mechanism != NULL;
+}
+
+static bool has_parameters(const CK_MECHANISM *mechanism)
+{
+    return mechanism->pParameter != NULL && mechanism->ulParameterLen > 0;
 }
 
 static bool is_of(const struct remembered *r, const struct run *run, const struct ask *ask,
@@ -72,6 +78,7 @@ static bool is_of(const struct remembered *r, const struct run *run, const struc
 {
     return r->generation == generation && r->call == run->call && r->grant.action == ask->action &&
            r->grant.mechanism == ask->mechanism->mechanism &&
+           (r->any_parameters || !has_parameters(ask->mechanism)) &&
            memcmp(r->object, ask->object->id, OBJECT_ID_LEN) == 0 &&
            r->record == ask->object->generation && login_same(&r->login, login);
 }
@@ -112,7 +119,7 @@ CK_RV gate_reuse(struct run *run, const struct ask *ask, const struct grant *gra
 }
 
 /* The rules that gave the grant, and they last. */
-static bool may_last(struct run *run, uint64_t generation)
+static bool may_last(struct run *run, uint64_t generation, bool *ret_any_parameters)
 {
     struct rules *rules = NULL;
     bool lasts;
@@ -120,6 +127,7 @@ static bool may_last(struct run *run, uint64_t generation)
     if (engine_rules(run->app->engine, &run->vault, generation, &rules) != CKR_OK)
         return false;
     lasts = strcmp(rules->hash, run->gate.grant.policy) == 0 && question_lasts(rules);
+    *ret_any_parameters = !question_hears_parameters(rules);
     engine_rules_release(run->app->engine, rules);
     return lasts;
 }
@@ -130,7 +138,9 @@ void gate_remember(struct run *run, const struct ask *ask)
     struct remembered r;
 
     if (!run->gate.granted || !may_be_remembered(run, ask) ||
-        see_state(run, &r.generation, &r.login) != CKR_OK || !may_last(run, r.generation))
+        see_state(run, &r.generation, &r.login) != CKR_OK ||
+        !may_last(run, r.generation, &r.any_parameters) ||
+        (!r.any_parameters && has_parameters(ask->mechanism)))
         return;
     memory = memory_of(run);
     if (memory == NULL)

@@ -26,11 +26,6 @@ static struct policy_value value_long(int64_t n)
     return (struct policy_value){.kind = POLICY_LONG, .u.number = n};
 }
 
-static struct policy_value value_time(int64_t milliseconds)
-{
-    return (struct policy_value){.kind = POLICY_DATETIME, .u.number = milliseconds};
-}
-
 static struct policy_value value_bool(bool b)
 {
     return (struct policy_value){.kind = POLICY_BOOL, .u.boolean = b};
@@ -133,12 +128,26 @@ static const char *protection_word(const struct object *object)
     return object->protection == PROTECTION_HSM ? "hsm" : "software";
 }
 
-static void set_object(struct question *q, const struct object *object,
-                       struct policy_entity *entity)
+struct bytes question_object_id(const struct run *run, const struct object *object,
+                                char out[static QUESTION_UID_MAX])
 {
     struct bytes label = attrs_bytes(&object->attrs, CKA_LABEL);
     char hex[2 * OBJECT_ID_LEN + 1];
     int n;
+
+    bytes_to_hex(BYTES(object->id, OBJECT_ID_LEN), hex);
+    if (label.len > 0 && label.len <= 256)
+        n = snprintf(out, QUESTION_UID_MAX, "%s/%.*s", run->vault.name, (int)label.len,
+                     (const char *)label.data);
+    else
+        n = snprintf(out, QUESTION_UID_MAX, "%s/%s", run->vault.name, hex);
+    return BYTES(out, (size_t)n);
+}
+
+static void set_object(struct question *q, const struct object *object,
+                       struct policy_entity *entity)
+{
+    struct bytes label = attrs_bytes(&object->attrs, CKA_LABEL);
     const struct policy_field attrs[QUESTION_OBJECT_ATTRS] = {
         FIELD("class", value_text(words_of(object->cls)->word)),
         FIELD("name", value_string(label)),
@@ -152,16 +161,10 @@ static void set_object(struct question *q, const struct object *object,
         FIELD("version", value_long((int64_t)object->version)),
     };
 
-    bytes_to_hex(BYTES(object->id, OBJECT_ID_LEN), hex);
-    if (label.len > 0 && label.len <= 256)
-        n = snprintf(q->object_uid, sizeof(q->object_uid), "%s/%.*s", q->run->vault.name,
-                     (int)label.len, (const char *)label.data);
-    else
-        n = snprintf(q->object_uid, sizeof(q->object_uid), "%s/%s", q->run->vault.name, hex);
     memcpy(q->object_attrs, attrs, sizeof(attrs));
     *entity = (struct policy_entity){
         .uid = {.type = bytes_from_str(words_of(object->cls)->entity),
-                .id = BYTES(q->object_uid, (size_t)n)},
+                .id = question_object_id(q->run, object, q->object_uid)},
         .ancestors = &q->vault_uid,
         .ancestor_count = 1,
         .attributes = value_record(q->object_attrs, QUESTION_OBJECT_ATTRS),
@@ -182,40 +185,9 @@ static void set_vault(struct question *q, struct policy_entity *entity)
         (struct policy_entity){.uid = q->vault_uid, .attributes = value_record(q->vault_attrs, 2)};
 }
 
-/* ---- in which circumstances ---- */
+/* ---- how long an answer holds ---- */
 
-/* The hash a mechanism works with: its row's, or the one its parameters name. */
-static CK_MECHANISM_TYPE hash_of(const struct mech *row, const CK_MECHANISM *mechanism)
-{
-    if (row == NULL)
-        return KW_NO_MECHANISM;
-    if (row->params == MECH_PARAMS_PSS && mechanism->pParameter != NULL &&
-        mechanism->ulParameterLen == sizeof(CK_RSA_PKCS_PSS_PARAMS))
-        return ((const CK_RSA_PKCS_PSS_PARAMS *)mechanism->pParameter)->hashAlg;
-    if (row->params == MECH_PARAMS_OAEP && mechanism->pParameter != NULL &&
-        mechanism->ulParameterLen == sizeof(CK_RSA_PKCS_OAEP_PARAMS))
-        return ((const CK_RSA_PKCS_OAEP_PARAMS *)mechanism->pParameter)->hashAlg;
-    return row->hash;
-}
-
-static bool salt_of(const struct mech *row, const CK_MECHANISM *mechanism, int64_t *ret)
-{
-    if (row == NULL || row->params != MECH_PARAMS_PSS || mechanism->pParameter == NULL ||
-        mechanism->ulParameterLen != sizeof(CK_RSA_PKCS_PSS_PARAMS))
-        return false;
-    *ret = (int64_t)((const CK_RSA_PKCS_PSS_PARAMS *)mechanism->pParameter)->sLen;
-    return true;
-}
-
-bool question_sees_parameters(const CK_MECHANISM *mechanism)
-{
-    const struct mech *row = mech_find(mechanism->mechanism);
-    int64_t salt;
-
-    return row == NULL || hash_of(row, mechanism) != row->hash || salt_of(row, mechanism, &salt);
-}
-
-/* Of the fields below, those whose value changes by itself. */
+/* The members of the context whose value changes by itself. */
 static const char *const fleeting[] = {"now", "time", "approvals"};
 
 bool question_lasts(const struct rules *rules)
@@ -224,36 +196,6 @@ bool question_lasts(const struct rules *rules)
         if (rules->policy == NULL || policy_speaks_of(rules->policy, fleeting[i]))
             return false;
     return true;
-}
-
-/* The record must be sorted by name: the fields are put in that order here. */
-static void set_context(struct question *q, const CK_MECHANISM *mechanism, bool logged_in)
-{
-    const struct run *run = q->run;
-    const struct mech *row = mechanism != NULL ? mech_find(mechanism->mechanism) : NULL;
-    CK_MECHANISM_TYPE hash = mechanism != NULL ? hash_of(row, mechanism) : KW_NO_MECHANISM;
-    int64_t now = clock_realtime(engine_clock(run->app->engine)) / 1000000;
-    struct policy_field *f = q->context;
-    int64_t salt;
-
-    *f++ = FIELD("approvals", value_long((int64_t)q->approvals));
-    *f++ = FIELD("function", value_text(run->verb != NULL ? run->verb : run->call->name));
-    if (hash != KW_NO_MECHANISM)
-        *f++ = FIELD("hash", value_text(name_of_mechanism(hash, q->hash)));
-    *f++ = FIELD("loggedIn", value_bool(logged_in));
-    if (mechanism != NULL)
-        *f++ =
-            FIELD("mechanism", value_text(name_of_mechanism(mechanism->mechanism, q->mechanism)));
-    *f++ = FIELD("now", value_long(now / 1000));
-    *f++ = FIELD("readWrite",
-                 value_bool(run->session == NULL || (run->session->flags & CKF_RW_SESSION) != 0));
-    if (mechanism != NULL && salt_of(row, mechanism, &salt))
-        *f++ = FIELD("saltLength", value_long(salt));
-    *f++ = FIELD("time", value_time(now));
-    if (run->has_vault)
-        *f++ = FIELD("vault", value_text(run->vault.name));
-    *f++ = FIELD("via", value_text(run->verb != NULL ? "admin" : "pkcs11"));
-    q->request.context = value_record(q->context, (size_t)(f - q->context));
 }
 
 /* ---- the whole ---- */
@@ -297,7 +239,7 @@ static CK_RV put_together(struct question *q)
         q->request.resource = entity.uid;
         add_entity(q, &entity);
     }
-    set_context(q, q->ask->mechanism, q->login.kind != LOGIN_NONE);
+    question_context(q, q->ask->mechanism, q->login.kind != LOGIN_NONE);
     return CKR_OK;
 }
 
@@ -398,7 +340,7 @@ void question_decide(struct question *q)
 void question_decide_approved(struct question *q, uint64_t approvals)
 {
     q->approvals = approvals;
-    set_context(q, q->ask->mechanism, q->login.kind != LOGIN_NONE);
+    question_context(q, q->ask->mechanism, q->login.kind != LOGIN_NONE);
     decide(q);
 }
 
@@ -468,7 +410,7 @@ bool question_other_mechanism_would_help(const struct question *q)
         if (other == row || other->key != row->key || (other->flags & row->flags) == 0)
             continue;
         as = *q;
-        set_context(&as, &mechanism, q->login.kind != LOGIN_NONE);
+        question_context(&as, &mechanism, q->login.kind != LOGIN_NONE);
         if (would_allow(q, &as.request))
             return true;
     }

@@ -71,10 +71,13 @@ static CK_RV check_role(const struct incoming_way *way, const struct object *obj
     return CKR_OK;
 }
 
-static CK_RV ask_for(struct run *run, const struct incoming_way *way, const CK_MECHANISM *mechanism,
-                     struct incoming *incoming)
+static CK_RV ask_for(struct run *run, const struct incoming_way *way, const struct object *from,
+                     const CK_MECHANISM *mechanism, struct incoming *incoming)
 {
-    struct ask ask = {.action = way->action, .object = &incoming->object, .mechanism = mechanism};
+    struct ask ask = {.action = way->action,
+                      .object = &incoming->object,
+                      .mechanism = mechanism,
+                      .wrapping = way->use == TEMPLATE_UNWRAP ? from : NULL};
     CK_RV rv = gate_ask(run, &ask);
 
     if (rv == CKR_OK)
@@ -98,7 +101,7 @@ CK_RV incoming_begin(struct run *run, const struct incoming_way *way, const stru
     if (rv == CKR_OK)
         rv = check_role(way, &incoming.object);
     if (rv == CKR_OK)
-        rv = ask_for(run, way, mechanism, &incoming);
+        rv = ask_for(run, way, from, mechanism, &incoming);
     if (rv != CKR_OK) {
         incoming_release(&incoming);
         return rv;

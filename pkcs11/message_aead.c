@@ -196,6 +196,7 @@ static CK_RV generate(struct run *run, const struct message_form *form, const st
         return refuse(form, "all bits of the IV are fixed, none is left to generate");
     free_bits -= nonce->fixed_bits;
     aead->iv_dest = nonce->iv;
+    run->iv_made = true;
     switch (nonce->generator) {
     case CKG_GENERATE:
     case CKG_GENERATE_RANDOM:

@@ -105,6 +105,7 @@ struct ask operation_ask(const struct operation *op)
         .mechanism = &op->mechanism.mechanism,
         .later = op->kind < OPERATION_WRAP,
         .paid = op->paid ? op->grant.approvals : 0,
+        .iv_made = op->iv_made,
     };
 }
 

@@ -255,6 +255,7 @@ static CK_RV set_up(struct run *run, struct operation *op, const CK_MECHANISM *m
     CK_RV rv = take_mechanism(op, mechanism, keep);
 
     op->key = key;
+    op->iv_made = run->iv_made;
     if (rv == CKR_OK && op->does != OPERATION_DIGEST)
         rv = operation_key_code(handles_get(run, key, &op->held));
     if (rv == CKR_OK)

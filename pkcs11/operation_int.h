@@ -75,6 +75,7 @@ struct operation {
     enum operation_stage stage;
     const struct mech *mech;
     struct mechanism_copy mechanism;
+    bool iv_made; /* the IV in it is not the caller's */
     CK_OBJECT_HANDLE key;
     struct held *held; /* the key as last read; NULL for a digest */
     const struct operation_way *way;

@@ -25,12 +25,22 @@ static bool wants_values(const CK_ATTRIBUTE *template, CK_ULONG count)
     return false;
 }
 
+static bool is_secret(const struct object *object, CK_ATTRIBUTE_TYPE type)
+{
+    return view_is_secret(object, type) || reveal_has(object, type);
+}
+
 static bool wants_secret(const struct object *object, const CK_ATTRIBUTE *template, CK_ULONG count)
 {
     for (CK_ULONG i = 0; i < count; i++)
-        if (view_is_secret(object, template[i].type) || reveal_has(object, template[i].type))
+        if (is_secret(object, template[i].type))
             return true;
     return false;
+}
+
+static enum action secret_action(const struct object *object)
+{
+    return object->cls == CKO_DATA ? ACTION_GET_SECRET : ACTION_RELEASE;
 }
 
 /* Either right is enough; the one that is there stands in the record. */
@@ -51,7 +61,7 @@ static CK_RV ask_to_read(struct run *run, const struct object *object)
 static CK_RV ask_for_secret(struct run *run, struct reading *r)
 {
     bool data = r->held->object.cls == CKO_DATA;
-    struct ask ask = {.action = data ? ACTION_GET_SECRET : ACTION_RELEASE,
+    struct ask ask = {.action = secret_action(&r->held->object),
                       .object = &r->held->object,
                       .quiet = !wants_values(r->template, r->count)};
     struct grant other;
@@ -70,6 +80,63 @@ static CK_RV ask_for_secret(struct run *run, struct reading *r)
     return CKR_OK;
 }
 
+/* ---- one attribute at a time, where a policy wants to know which ---- */
+
+/* As ask_to_read(): either right is enough. */
+static bool may_read(struct run *run, struct ask *ask)
+{
+    bool secret = is_secret(ask->object, ask->attribute);
+
+    ask->action = secret ? secret_action(ask->object) : ACTION_LIST;
+    if (gate_would_allow(run, ask))
+        return true;
+    ask->action = secret ? ask->action : ACTION_GET;
+    return !secret && gate_would_allow(run, ask);
+}
+
+bool read_may(struct run *run, const struct object *object, CK_ATTRIBUTE_TYPE type)
+{
+    struct ask ask = {.object = object, .has_attribute = true, .attribute = type};
+
+    return may_read(run, &ask);
+}
+
+/* Each refusal has its record; the codes of a refusal are no failure of the call. */
+static CK_RV ask_for_attribute(struct run *run, const struct reading *r, CK_ULONG i)
+{
+    struct ask ask = {.object = &r->held->object,
+                      .has_attribute = true,
+                      .attribute = r->template[i].type,
+                      .quiet = r->template[i].pValue == NULL};
+    CK_RV rv;
+
+    r->refused[i] = !may_read(run, &ask);
+    if (!r->refused[i])
+        return CKR_OK;
+    rv = gate_ask(run, &ask);
+    return rv == CKR_DEVICE_ERROR || rv == CKR_HOST_MEMORY ? rv : CKR_OK;
+}
+
+static CK_RV ask_for_attributes(struct run *run, struct reading *r)
+{
+    struct grant whole;
+    CK_RV rv = CKR_OK;
+
+    if (r->count == 0 || !gate_hears_attributes(run))
+        return CKR_OK;
+    r->refused = calloc(r->count, sizeof(*r->refused));
+    if (r->refused == NULL)
+        return fail_memory();
+    gate_keep(run, &whole);
+    for (CK_ULONG i = 0; rv == CKR_OK && i < r->count; i++)
+        rv = ask_for_attribute(run, r, i);
+    run->gate.grant = whole;
+    run->gate.granted = rv == CKR_OK;
+    return rv;
+}
+
+/* ---- the whole question ---- */
+
 static CK_RV ask(struct run *run, struct reading *r)
 {
     const struct object *object = &r->held->object;
@@ -81,6 +148,8 @@ static CK_RV ask(struct run *run, struct reading *r)
     rv = ask_to_read(run, object);
     if (rv == CKR_OK && wants_secret(object, r->template, r->count))
         rv = ask_for_secret(run, r);
+    if (rv == CKR_OK)
+        rv = ask_for_attributes(run, r);
     /* Asking how long values are is no use of them: decided, not recorded. */
     if (rv == CKR_OK && !wants_values(r->template, r->count))
         gate_keep(run, &unused);
@@ -98,6 +167,8 @@ static CK_RV answer_code(const struct reading *r, CK_ATTRIBUTE *attr, struct vie
         view->value = attrs_bytes(&r->value, attr->type);
         answer = VIEW_VALUE;
     }
+    if (r->refused != NULL && r->refused[attr - r->template])
+        return CKR_ATTRIBUTE_SENSITIVE;
     if (answer == VIEW_SENSITIVE || (view_is_secret(object, attr->type) && !r->secret))
         return CKR_ATTRIBUTE_SENSITIVE;
     if (answer == VIEW_ABSENT)
@@ -186,6 +257,7 @@ void reading_give(struct reading *reading)
 void reading_release(struct reading *reading)
 {
     attrs_release(&reading->value);
+    free(TAKE(reading->refused));
     held_release(reading->held);
     reading->held = NULL;
 }

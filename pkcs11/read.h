@@ -9,6 +9,7 @@ struct reading {
     CK_ATTRIBUTE *template; /* the caller's */
     CK_ULONG count;
     struct held *held;  /* the object; its values are copied from here */
+    bool *refused;      /* of each attribute, where the policy looks at them; NULL: none is */
     bool secret;        /* the value of a data object or a key may be read */
     struct attrs value; /* a key's, where it may be read */
     CK_RV code;         /* CKR_OK or the standard's code for the attributes that were not given */
@@ -22,5 +23,9 @@ CK_RV reading_recorded(const struct reading *reading);
 /* Lengths and values to the caller, after the record. */
 void reading_give(struct reading *reading);
 void reading_release(struct reading *reading);
+
+/* May the caller read this attribute of an object that it may see? No record. Only to be asked
+ * where a policy looks at attributes (gate_hears_attributes()). */
+bool read_may(struct run *run, const struct object *object, CK_ATTRIBUTE_TYPE type);
 
 #endif

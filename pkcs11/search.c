@@ -5,6 +5,7 @@
 
 #include "pkcs11/handles.h"
 #include "pkcs11/profile.h"
+#include "pkcs11/read.h"
 #include "pkcs11/sought.h"
 
 #define PAGE_MIN   16U        /* a search by name ends within its first page */
@@ -207,13 +208,28 @@ static CK_RV read_matches(struct run *run, struct reader *r)
 
 /* ---- what may be seen ---- */
 
+/* What may not be read is not found by either: a search would tell it, one guess at a time. */
+static bool may_be_found(struct run *run, const struct search *search, const struct object *object)
+{
+    const struct attrs *attrs = &search->sought.attrs;
+
+    if (!gate_visible(run, object))
+        return false;
+    if (attrs->count == 0 || !gate_hears_attributes(run))
+        return true;
+    for (size_t i = 0; i < attrs->count; i++)
+        if (!read_may(run, object, attrs->list[i].type))
+            return false;
+    return true;
+}
+
 static CK_RV see(struct run *run, const struct match *match, struct search *search)
 {
     struct found found = {.handle = match->handle, .place = match->place};
     const struct object *object = &match->object;
     CK_RV rv = CKR_OK;
 
-    if (!profile_is(object) && !gate_visible(run, object))
+    if (!profile_is(object) && !may_be_found(run, search, object))
         return CKR_OK;
     if (found.handle == 0)
         rv = handles_token(run->app, run->vault.slot, object->id,
