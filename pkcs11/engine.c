@@ -8,6 +8,7 @@
 #include "pkcs11/engine.h"
 
 #include "base/heap.h"
+#include "pkcs11/leases.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -35,6 +36,7 @@ struct engine {
     struct hsm *hsm;
     struct hsm *software;
     struct store *store;
+    struct leases *leases; /* has a lock of its own */
     struct trail *trail;
     struct hsm_key log_key;
     uint8_t log_public[32]; /* Ed25519 */
@@ -170,6 +172,8 @@ static CK_RV open_all(struct engine *engine)
         rv = store_open(&store, &engine->store);
     }
     if (rv == CKR_OK)
+        rv = leases_new(&engine->leases);
+    if (rv == CKR_OK)
         rv = open_trail(engine);
     return rv;
 }
@@ -177,6 +181,7 @@ static CK_RV open_all(struct engine *engine)
 static void close_all(struct engine *engine)
 {
     trail_close(TAKE(engine->trail));
+    leases_free(TAKE(engine->leases), engine->store);
     store_close(TAKE(engine->store));
     hsm_close(TAKE(engine->hsm));
     hsm_close(TAKE(engine->software));
@@ -313,6 +318,11 @@ struct store *engine_store(struct engine *engine)
     return engine->store;
 }
 
+struct leases *engine_leases(struct engine *engine)
+{
+    return engine->leases;
+}
+
 /* Also asked by calls that need no home, while another thread may be waking the engine. */
 struct trail *engine_trail(struct engine *engine)
 {
@@ -367,6 +377,15 @@ static CK_RV read_texts(struct engine *engine, const struct vault_info *vault, s
     return rv;
 }
 
+/* What the gate has to count. */
+static void note_counting(struct rules *rules)
+{
+    rules->approvals = policy_speaks_of(rules->policy, "approvals");
+    for (size_t i = 0; i < policy_count(rules->policy) && !rules->budgets; i++)
+        rules->budgets = policy_annotation(rules->policy, i, "rate") != NULL ||
+                         policy_annotation(rules->policy, i, "uses") != NULL;
+}
+
 /* A text that does not parse leaves policy NULL: everything is denied, and fail_reason() says where
  * it stops. */
 static CK_RV compile(const struct vault_info *vault, struct bytes home, struct bytes own,
@@ -380,7 +399,7 @@ static CK_RV compile(const struct vault_info *vault, struct bytes home, struct b
     CK_RV rv = policy_load(sources, vault != NULL ? 2 : 1, &rules->policy, &error);
 
     if (rv == CKR_OK)
-        rules->approvals = policy_speaks_of(rules->policy, "approvals");
+        note_counting(rules);
 
     if (rv == CKR_ARGUMENTS_BAD) {
         (void)fail(rv, "policy %s:%u:%u: %s: nothing is allowed until it is applied anew",

@@ -17,6 +17,7 @@
 #include <stdbool.h>
 
 struct engine;
+struct leases; /* pkcs11/leases.h */
 
 /* The settings of keyward.conf, with their defaults filled in. Paths are absolute. */
 struct settings {
@@ -74,6 +75,7 @@ struct hsm *engine_software(struct engine *engine); /* the device of software-pr
 struct hsm *engine_device(struct engine *engine, enum protection protection);
 struct local *engine_local(struct engine *engine);
 struct store *engine_store(struct engine *engine);
+struct leases *engine_leases(struct engine *engine);
 struct trail *engine_trail(struct engine *engine);
 const struct clock *engine_clock(const struct engine *engine);
 const struct home_paths *engine_paths(const struct engine *engine);
@@ -94,6 +96,7 @@ MUST_CHECK CK_RV engine_verify(struct engine *engine, struct bytes message,
 struct rules {
     struct policy *policy;
     struct directory *directory; /* NULL: the home's rules alone */
+    bool budgets;                /* some permit has @rate or @uses */
     bool approvals;              /* some policy looks at context.approvals */
     char hash[65];               /* SHA-256 over home text, a NUL, vault text; hex */
     uint64_t generation;         /* of the store, when last compared */

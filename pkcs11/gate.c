@@ -134,6 +134,8 @@ static CK_RV refusal_code(const struct ask *ask, const struct question *q, bool 
         return CKR_FUNCTION_REJECTED;
     if (hidden)
         return row->hidden != CKR_OK ? row->hidden : CKR_OBJECT_HANDLE_INVALID;
+    if (q->spent != NULL)
+        return CKR_DEVICE_MEMORY;
     if (q->approvals_needed > 0)
         return CKR_FUNCTION_REJECTED;
     if (question_login_would_help(q))

@@ -35,7 +35,8 @@ struct counted {
 bool question_pays(const struct question *q)
 {
     return q->ask->object != NULL && !q->ask->quiet && q->rules->policy != NULL &&
-           q->rules->approvals && q->ask->action != ACTION_LIST && q->ask->action != ACTION_APPROVE;
+           (q->rules->approvals || q->rules->budgets) && q->ask->action != ACTION_LIST &&
+           q->ask->action != ACTION_GET && q->ask->action != ACTION_APPROVE;
 }
 
 /* ---- does it count? ---- */
@@ -157,25 +158,35 @@ static void tell_needed(struct question *q, size_t have)
     question_decide_approved(q, have);
 }
 
-CK_RV question_settle(struct question *q)
+/* The answer with the approvals there are. */
+static CK_RV decide_counted(struct question *q, struct counted *ret)
 {
-    struct counted counted;
     CK_RV rv;
 
-    if (q->verdict.allow || q->clock_is_back || !question_pays(q))
+    if (q->verdict.allow || !q->rules->approvals || decide_up_to(q, 1, (size_t)q->ask->paid))
         return CKR_OK;
-    if (decide_up_to(q, 1, (size_t)q->ask->paid))
+    rv = find(q, ret);
+    if (rv == CKR_OK && !decide_up_to(q, 1, ret->count))
+        tell_needed(q, ret->count);
+    return rv;
+}
+
+CK_RV question_settle(struct question *q)
+{
+    struct counted counted = {.count = 0};
+    CK_RV rv;
+
+    if (q->clock_is_back || !question_pays(q))
         return CKR_OK;
     do {
-        rv = find(q, &counted);
-        if (rv != CKR_OK)
+        rv = decide_counted(q, &counted);
+        if (rv == CKR_OK && q->verdict.allow && !q->ask->later)
+            rv = question_spend(q);
+        if (rv != CKR_OK || !q->verdict.allow || q->ask->later || q->approvals == 0)
             return rv;
-        if (!decide_up_to(q, 1, counted.count)) {
-            tell_needed(q, counted.count);
-            return CKR_OK;
-        }
-        rv = q->ask->later ? CKR_OK : use_up(q, &counted);
-        /* Somebody else was faster: are there others? */
+        rv = use_up(q, &counted);
+        if (rv == CKR_FUNCTION_REJECTED) /* somebody else was faster: are there others? */
+            question_decide_approved(q, 0);
     } while (rv == CKR_FUNCTION_REJECTED);
     return rv;
 }

@@ -41,6 +41,7 @@ struct question {
     uint64_t approvals; /* of so many others: context.approvals */
     uint64_t
         approvals_needed; /* after a denial: with so many it were allowed; 0: no number helps */
+    const char *spent;    /* the permit whose budget is used up; NULL: none */
     bool clock_is_back;   /* the answer is no, whatever the policy says: gate_clock.c */
 };
 
@@ -97,6 +98,12 @@ bool question_pays(const struct question *q);
  * processes, and that is on record. CKR_OK: the verdict stands.
  */
 MUST_CHECK CK_RV question_settle(struct question *q);
+
+/* ---- gate_budget.c ---- */
+
+/* After a "yes", right before the use: takes it off a budget, where only permits with budgets say
+ * so. Where all are used up the verdict becomes "no", and q->spent names the last. */
+MUST_CHECK CK_RV question_spend(struct question *q);
 
 /* After a denial. */
 bool question_login_would_help(const struct question *q);

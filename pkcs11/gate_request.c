@@ -192,6 +192,8 @@ static const char *const fleeting[] = {"now", "time", "approvals"};
 
 bool question_lasts(const struct rules *rules)
 {
+    if (rules->budgets)
+        return false;
     for (size_t i = 0; i < sizeof(fleeting) / sizeof(*fleeting); i++)
         if (rules->policy == NULL || policy_speaks_of(rules->policy, fleeting[i]))
             return false;
@@ -455,6 +457,11 @@ void question_reason(const struct question *q, char *out, size_t size)
         (void)snprintf(out, size, "%s may not %s %.*s: policy %s errs (%s)", who, action,
                        (int)what.len, (const char *)what.data,
                        policy_id(q->rules->policy, q->errors[0]), q->verdict.error);
+    else if (q->spent != NULL)
+        (void)snprintf(out, size,
+                       "%s may not %s %.*s: the budget of policy %s is used up (its @rate or "
+                       "@uses)",
+                       who, action, (int)what.len, (const char *)what.data, q->spent);
     else if (q->approvals_needed > 0)
         (void)snprintf(out, size,
                        "%s may not %s %.*s: it needs approvals by %llu others and has %llu for "

@@ -3,8 +3,10 @@
  * in force.
  */
 #include "pkcs11/engine.h"
+#include "pkcs11/leases.h"
 #include "policy/policy.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -87,6 +89,28 @@ static size_t count_own(const struct policy *policy)
     return own;
 }
 
+/* Budgets that cannot be read, or stand where they mean nothing. */
+static void check_budgets(const struct policy *policy, const char *name,
+                          struct policy_findings *ret)
+{
+    for (size_t i = 0; i < policy_count(policy) && ret->count < POLICY_FINDINGS_MAX; i++) {
+        const char *rate = policy_annotation(policy, i, "rate");
+        const char *uses = policy_annotation(policy, i, "uses");
+        struct policy_error *error = &ret->errors[ret->count];
+        struct budget_limit limit;
+        bool good = leases_parse_limit(rate, uses, &limit);
+
+        if ((rate == NULL && uses == NULL) || (good && !policy_is_forbid(policy, i)))
+            continue;
+        *error = (struct policy_error){.source = name};
+        (void)snprintf(error->message, sizeof(error->message),
+                       good ? "policy %.100s: a forbid has no @rate and no @uses"
+                            : "policy %.100s: @rate is written \"100/1h\", @uses \"1000\"",
+                       policy_id(policy, i));
+        ret->count++;
+    }
+}
+
 static CK_RV check(struct bytes home, const char *name, struct bytes text,
                    struct policy_findings *ret)
 {
@@ -103,6 +127,7 @@ static CK_RV check(struct bytes home, const char *name, struct bytes text,
         return rv;
     ret->count = policy_check(policy, ret->errors, POLICY_FINDINGS_MAX);
     ret->own = count_own(policy);
+    check_budgets(policy, name, ret);
     /* The names of its sources go with the policy. */
     for (size_t i = 0; i < ret->count && i < POLICY_FINDINGS_MAX; i++)
         ret->errors[i].source = strcmp(ret->errors[i].source, name) == 0 ? name : "home";

@@ -23,6 +23,7 @@ enum record_kind {
     RECORD_LINK, /* of the directory */
     RECORD_ISSUER,
     RECORD_APPROVAL,
+    RECORD_BUDGET,
     RECORD_KINDS_END
 };
 

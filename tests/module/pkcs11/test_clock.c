@@ -126,6 +126,38 @@ START_TEST(a_new_start_does_not_make_it_right)
 }
 END_TEST
 
+#define RATE                                                                                       \
+    "permit (principal, action in [Action::\"list\", Action::\"get\"], resource);"                 \
+    "@rate(\"3/1h\") permit (principal, action == Action::\"sign\", resource);"
+
+static void three_and_no_more(struct lab *lab, CK_SESSION_HANDLE session, CK_OBJECT_HANDLE key)
+{
+    for (int i = 0; i < 3; i++)
+        assert_ok(signs(lab, session, key));
+    assert_rv(CKR_DEVICE_MEMORY, signs(lab, session, key));
+}
+
+START_TEST(a_rate_is_refilled_by_time_and_not_by_a_clock_set_back)
+{
+    CK_SESSION_HANDLE session;
+    CK_OBJECT_HANDLE key;
+    struct lab lab;
+
+    lab_start(&lab);
+    lab_policy(&lab, RATE);
+    session = lab_alice(&lab);
+    key = lab_find(&lab, session, CKO_PRIVATE_KEY, "tls");
+    three_and_no_more(&lab, session, key);
+    set_back = 4 * MINUTE;
+    assert_rv(CKR_DEVICE_MEMORY, signs(&lab, session, key));
+    set_back = -50 * MINUTE;
+    assert_rv(CKR_DEVICE_MEMORY, signs(&lab, session, key));
+    set_back = -61 * MINUTE;
+    three_and_no_more(&lab, session, key);
+    lab_end(&lab);
+}
+END_TEST
+
 static const char accept[] = "{\"verb\":\"log.accept-clock\"}";
 
 START_TEST(where_the_log_is_wrong_the_administrator_lets_it_go_on)
@@ -171,6 +203,7 @@ int main(void)
         CASE_SLOW(status_says_what_is_wrong, 120),
         CASE_SLOW(a_new_start_does_not_make_it_right, 120),
         CASE_SLOW(where_the_log_is_wrong_the_administrator_lets_it_go_on, 120),
+        CASE_SLOW(a_rate_is_refilled_by_time_and_not_by_a_clock_set_back, 120),
         CASE_SLOW(and_nobody_else, 120),
     };
 
