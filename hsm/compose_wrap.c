@@ -94,6 +94,15 @@ static CK_RV as_rsa_aes(const struct wrap_call *c, struct bytes in, struct buf *
     return rv;
 }
 
+/* Raw RSA unwraps nothing: a key that unwraps does not do it (pkcs11/operation_init.c). */
+static CK_RV as_nothing(const struct wrap_call *c, struct bytes in, struct buf *out)
+{
+    (void)c;
+    (void)in;
+    (void)out;
+    return fail(CKR_MECHANISM_INVALID, "CKM_RSA_X_509 wraps no keys: use a padding");
+}
+
 static const struct wrap_row {
     CK_MECHANISM_TYPE mechanism;
     wrap_act *act;
@@ -102,6 +111,7 @@ static const struct wrap_row {
     {CKM_AES_KEY_WRAP, as_kw, CKM_AES_ECB},
     {CKM_AES_KEY_WRAP_KWP, as_kwp, CKM_AES_ECB},
     {CKM_RSA_AES_KEY_WRAP, as_rsa_aes, CKM_RSA_PKCS_OAEP},
+    {CKM_RSA_X_509, as_nothing, KW_NO_MECHANISM},
 };
 
 static const struct wrap_row *row_of(CK_MECHANISM_TYPE mechanism)

@@ -61,6 +61,7 @@ static const struct {
 } spoken[] = {
     {CKM_RSA_PKCS_KEY_PAIR_GEN, CKF_GENERATE_KEY_PAIR},
     {CKM_RSA_PKCS, CKF_SIGN | CKF_VERIFY | CKF_ENCRYPT | CKF_DECRYPT},
+    {CKM_RSA_X_509, CKF_SIGN | CKF_VERIFY | CKF_ENCRYPT | CKF_DECRYPT},
     {CKM_RSA_PKCS_OAEP, CKF_ENCRYPT | CKF_DECRYPT},
     {CKM_RSA_PKCS_PSS, CKF_SIGN | CKF_VERIFY},
     {CKM_SHA_1_HMAC, CKF_SIGN | CKF_VERIFY},
@@ -79,12 +80,36 @@ static const struct {
     {CKM_AES_CBC_PAD, CKF_ENCRYPT | CKF_DECRYPT},
     {CKM_AES_CTR, CKF_ENCRYPT | CKF_DECRYPT},
     {CKM_AES_GCM, CKF_ENCRYPT | CKF_DECRYPT},
+    {CKM_AES_CMAC, CKF_SIGN | CKF_VERIFY},
+    {CKM_ECDH1_DERIVE, CKF_DERIVE},
 };
 
-static bool driver_offers(void *device, CK_MECHANISM_TYPE mechanism, CK_FLAGS use)
+/* Hashes that PSS has known from the beginning. All others an HSM may refuse, and then the padding
+ * is made in the worker. */
+static bool pss_is_old(CK_MECHANISM_TYPE hash)
 {
-    CK_FLAGS flags = pool_flags(device, mechanism);
+    return hash == KW_NO_MECHANISM || hash == CKM_SHA_1 || hash == CKM_SHA224 ||
+           hash == CKM_SHA256 || hash == CKM_SHA384 || hash == CKM_SHA512;
+}
 
+/* Of the curves here the cofactor is 1, and a decapsulation agrees with the ciphertext. */
+static void agreement_needs(CK_MECHANISM_TYPE *mechanism, CK_FLAGS *use)
+{
+    if (*mechanism == CKM_ECDH1_COFACTOR_DERIVE)
+        *mechanism = CKM_ECDH1_DERIVE;
+    if (*mechanism == CKM_ECDH1_DERIVE && *use == CKF_DECAPSULATE)
+        *use = CKF_DERIVE;
+}
+
+static bool driver_offers(void *device, CK_MECHANISM_TYPE mechanism, CK_MECHANISM_TYPE hash,
+                          CK_FLAGS use)
+{
+    CK_FLAGS flags;
+
+    agreement_needs(&mechanism, &use);
+    flags = pool_flags(device, mechanism);
+    if (mechanism == CKM_RSA_PKCS_PSS && !pss_is_old(hash))
+        flags &= pool_flags(device, CKM_RSA_X_509);
     /* Undone in the worker where the HSM's own is not enough. */
     if (mechanism == CKM_RSA_PKCS_OAEP)
         flags |= pool_flags(device, CKM_RSA_X_509);
@@ -409,6 +434,9 @@ const struct hsm_driver hsm_driver_pkcs11 = {
     .destroy = driver_destroy,
     .random = driver_random,
     .run = driver_run,
+    .derive = driver_derive,
+    .decapsulate = driver_decapsulate,
+    .check_value = driver_check_value,
     .begin = driver_begin,
     .update = driver_update,
     .final = driver_final,

@@ -96,7 +96,9 @@ bool hsm_offers(struct hsm *hsm, CK_MECHANISM_TYPE mechanism, CK_FLAGS use)
 {
     CK_MECHANISM_TYPE raw = plan_raw_of(mechanism);
 
-    if (hsm == NULL || use == 0)
+    const struct mech *row = mech_find(mechanism);
+
+    if (hsm == NULL || row == NULL || use == 0)
         return false;
     if (use == CKF_DECAPSULATE && decapsulates_by_unwrapping(mechanism))
         use = CKF_UNWRAP;
@@ -104,7 +106,8 @@ bool hsm_offers(struct hsm *hsm, CK_MECHANISM_TYPE mechanism, CK_FLAGS use)
         wrap_needs(mechanism, use, &mechanism, &use);
     if (raw != KW_NO_MECHANISM)
         mechanism = raw;
-    return hsm->driver->offers(hsm->device, mechanism, use);
+    return hsm->driver->offers(hsm->device, mechanism,
+                               raw != KW_NO_MECHANISM ? row->hash : KW_NO_MECHANISM, use);
 }
 
 /* ---- keys ---- */
@@ -330,9 +333,9 @@ CK_RV hsm_derive_keys(struct hsm *hsm, const struct hsm_key *key, const CK_MECHA
         rv = plan_check(CKF_DERIVE, key, mechanism);
     if (rv == CKR_OK && hsm->driver->derive == NULL)
         rv = fail_not_offered(mechanism);
-    return rv == CKR_OK
-               ? hsm->driver->derive(hsm->device, key, mechanism, second, lens, count, ret_values)
-               : rv;
+    return rv == CKR_OK ? hsm->driver->derive(hsm->device, hsm->local, key, mechanism, second, lens,
+                                              count, ret_values)
+                        : rv;
 }
 
 CK_RV hsm_derive(struct hsm *hsm, const struct hsm_key *key, const CK_MECHANISM *mechanism,
@@ -370,7 +373,18 @@ CK_RV hsm_decapsulate(struct hsm *hsm, const struct hsm_key *key, const CK_MECHA
         return unwrap_secret(hsm, key, mechanism, ciphertext, ret_secret);
     if (hsm->driver->decapsulate == NULL)
         return fail_not_offered(mechanism);
-    return hsm->driver->decapsulate(hsm->device, key, mechanism, ciphertext, len, ret_secret);
+    return hsm->driver->decapsulate(hsm->device, hsm->local, key, mechanism, ciphertext, len,
+                                    ret_secret);
+}
+
+CK_RV hsm_check_value(struct hsm *hsm, const struct hsm_key *key, struct buf *out)
+{
+    if (hsm == NULL || key == NULL || out == NULL || key->kind != HSM_KEY_SECRET)
+        return fail_argument("hsm, key, out");
+    buf_clear(out);
+    if (hsm->driver->check_value == NULL)
+        return fail_internal("a key's value is here: its check value is computed");
+    return hsm->driver->check_value(hsm->device, key, out);
 }
 
 CK_RV hsm_softhsm_create(const struct hsm_config *config, const char *so_pin_file)

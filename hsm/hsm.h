@@ -109,8 +109,8 @@ struct hsm_key_spec {
     CK_ULONG parameter_set; /* ML-KEM, ML-DSA, SLH-DSA: CKP_... */
     struct bytes exponent;  /* RSA public exponent, big-endian; empty: 65537 */
     bool session;           /* gone when this hsm is closed or its worker restarts */
-    bool sign,
-        decrypt; /* what the private or secret key may do in the HSM; the public halves follow */
+    /* What the private or secret key may do in the HSM; the public halves follow. */
+    bool sign, decrypt, derive;
 };
 
 /*
@@ -143,6 +143,11 @@ MUST_CHECK CK_RV hsm_make_ready(struct hsm *hsm, const struct hsm_key *key, stru
 void hsm_ready_free(struct hsm_ready *ready);
 /* The software device keeps no key: it finds none, and has none to destroy. */
 MUST_CHECK CK_RV hsm_find(struct hsm *hsm, const struct hsm_key *key, bool *ret_found);
+/*
+ * The check value (CKA_CHECK_VALUE) of a secret key in the HSM: what the HSM says, or of a cipher
+ * the first bytes of an encrypted block of zeros. Nothing where neither can be had. The HSM only.
+ */
+MUST_CHECK CK_RV hsm_check_value(struct hsm *hsm, const struct hsm_key *key, struct buf *out);
 /* Destroys private and public half, or the secret key. CKR_OK when it was already gone. */
 MUST_CHECK CK_RV hsm_destroy(struct hsm *hsm, const struct hsm_key *key);
 MUST_CHECK CK_RV hsm_random(struct hsm *hsm, uint8_t *out, size_t len);

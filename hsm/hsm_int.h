@@ -19,7 +19,8 @@ struct hsm_driver {
     void (*abandon)(void *device);
     CK_RV (*self_test)(void *device);
     CK_RV (*status)(void *device, struct hsm_status *ret);
-    bool (*offers)(void *device, CK_MECHANISM_TYPE mechanism, CK_FLAGS use);
+    /* hash: of a hashed signature, whose raw mechanism it then is; else KW_NO_MECHANISM. */
+    bool (*offers)(void *device, CK_MECHANISM_TYPE mechanism, CK_MECHANISM_TYPE hash, CK_FLAGS use);
     /* True when this use of this mechanism takes its data in one piece only. */
     bool (*whole)(const struct hsm_key *key, CK_MECHANISM_TYPE mechanism);
     /* ret_spki stays empty for secret keys; ret_material NULL where the device keeps its keys. */
@@ -38,11 +39,12 @@ struct hsm_driver {
     (void *device, enum hsm_use use, const struct hsm_key *key, const CK_MECHANISM *mechanism,
      struct bytes in, struct bytes signature, struct buf *out);
     CK_RV(*derive) /* optional */
-    (void *device, const struct hsm_key *key, const CK_MECHANISM *mechanism, struct bytes second,
-     const size_t *lens, size_t count, struct secret **ret_values);
+    (void *device, struct local *local, const struct hsm_key *key, const CK_MECHANISM *mechanism,
+     struct bytes second, const size_t *lens, size_t count, struct secret **ret_values);
     CK_RV(*decapsulate) /* optional */
-    (void *device, const struct hsm_key *key, const CK_MECHANISM *mechanism,
+    (void *device, struct local *local, const struct hsm_key *key, const CK_MECHANISM *mechanism,
      struct bytes ciphertext, size_t len, struct secret **ret_secret);
+    CK_RV (*check_value)(void *device, const struct hsm_key *key, struct buf *out); /* optional */
     CK_RV(*begin)
     (void *device, enum hsm_use use, const struct hsm_key *key, const CK_MECHANISM *mechanism,
      void **ret_op);
@@ -53,6 +55,15 @@ struct hsm_driver {
 
 extern const struct hsm_driver hsm_driver_pkcs11;
 extern const struct hsm_driver hsm_driver_software;
+
+/* ---- driver_derive.c: what driver_pkcs11.c makes of an HSM's key agreement ---- */
+CK_RV driver_derive(void *device, struct local *local, const struct hsm_key *key,
+                    const CK_MECHANISM *mechanism, struct bytes second, const size_t *lens,
+                    size_t count, struct secret **ret_values);
+CK_RV driver_decapsulate(void *device, struct local *local, const struct hsm_key *key,
+                         const CK_MECHANISM *mechanism, struct bytes ciphertext, size_t len,
+                         struct secret **ret_secret);
+CK_RV driver_check_value(void *device, const struct hsm_key *key, struct buf *out);
 
 struct hsm {
     const struct hsm_driver *driver;

@@ -66,11 +66,13 @@ static CK_RV driver_status(void *device, struct hsm_status *ret)
     return CKR_OK;
 }
 
-static bool driver_offers(void *device, CK_MECHANISM_TYPE mechanism, CK_FLAGS use)
+static bool driver_offers(void *device, CK_MECHANISM_TYPE mechanism, CK_MECHANISM_TYPE hash,
+                          CK_FLAGS use)
 {
     const struct software_way *way = way_of(mechanism);
 
     (void)device;
+    (void)hash;
     if (!local_does(mech_find(mechanism)))
         return false;
     if (way != NULL && (way->uses & use) == use)
@@ -226,24 +228,26 @@ static CK_RV driver_run(void *device, enum hsm_use use, const struct hsm_key *ke
     return software_run(use, key->ready, mechanism, in, signature, out);
 }
 
-static CK_RV driver_derive(void *device, const struct hsm_key *key, const CK_MECHANISM *mechanism,
-                           struct bytes second, const size_t *lens, size_t count,
-                           struct secret **ret_values)
+static CK_RV ready_derive(void *device, struct local *local, const struct hsm_key *key,
+                          const CK_MECHANISM *mechanism, struct bytes second, const size_t *lens,
+                          size_t count, struct secret **ret_values)
 {
     LOCAL_QUIET;
 
     (void)device;
+    (void)local;
     return count == 1 ? software_derive(key->ready, mechanism, second, lens[0], ret_values)
                       : software_derive_keys(key->ready, mechanism, lens, count, ret_values);
 }
 
-static CK_RV driver_decapsulate(void *device, const struct hsm_key *key,
-                                const CK_MECHANISM *mechanism, struct bytes ciphertext, size_t len,
-                                struct secret **ret_secret)
+static CK_RV ready_decapsulate(void *device, struct local *local, const struct hsm_key *key,
+                               const CK_MECHANISM *mechanism, struct bytes ciphertext, size_t len,
+                               struct secret **ret_secret)
 {
     LOCAL_QUIET;
 
     (void)device;
+    (void)local;
     return software_decapsulate(key->ready, mechanism, ciphertext, len, ret_secret);
 }
 
@@ -309,8 +313,8 @@ const struct hsm_driver hsm_driver_software = {
     .destroy = driver_destroy,
     .random = driver_random,
     .run = driver_run,
-    .derive = driver_derive,
-    .decapsulate = driver_decapsulate,
+    .derive = ready_derive,
+    .decapsulate = ready_decapsulate,
     .begin = driver_begin,
     .update = driver_update,
     .final = driver_final,

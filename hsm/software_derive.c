@@ -113,8 +113,8 @@ static CK_RV last_bytes(struct bytes value, size_t len, struct secret **ret)
     return *ret != NULL ? CKR_OK : fail_memory();
 }
 
-static CK_RV finish_agreement(const struct hsm_ready *ready, const CK_ECDH1_DERIVE_PARAMS *p,
-                              struct bytes value, size_t len, struct secret **ret)
+CK_RV kdf_agreement(struct local *local, const CK_ECDH1_DERIVE_PARAMS *p, struct bytes value,
+                    size_t len, struct secret **ret)
 {
     struct bytes info = BYTES(p->pSharedData, p->ulSharedDataLen);
 
@@ -124,7 +124,7 @@ static CK_RV finish_agreement(const struct hsm_ready *ready, const CK_ECDH1_DERI
         return fail(CKR_KEY_SIZE_RANGE, "%zu bytes are not derived at once", len);
     for (size_t i = 0; i < sizeof(kdfs) / sizeof(*kdfs); i++) {
         if (kdfs[i].kdf == p->kdf)
-            return kdf_x963(ready->local, kdfs[i].hash, kdfs[i].counter_first, value, info,
+            return kdf_x963(local, kdfs[i].hash, kdfs[i].counter_first, value, info,
                             len == 0 ? value.len : len, ret);
     }
     return fail(CKR_MECHANISM_PARAM_INVALID, "key derivation function 0x%lx is not known here",
@@ -137,7 +137,7 @@ CK_RV software_exchange(const struct hsm_ready *ready, EVP_PKEY *peer,
     SCOPED_SECRET value = NULL;
     CK_RV rv = software_agree(ready, peer, &value);
 
-    return rv == CKR_OK ? finish_agreement(ready, params, secret_bytes(value), len, ret) : rv;
+    return rv == CKR_OK ? kdf_agreement(ready->local, params, secret_bytes(value), len, ret) : rv;
 }
 
 /* All curves here have cofactor 1, or have it in their functions (RFC 7748): both forms are one. */

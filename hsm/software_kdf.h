@@ -13,6 +13,10 @@ MUST_CHECK CK_RV kdf_tls_prf(struct local *local, CK_MECHANISM_TYPE hash, struct
 MUST_CHECK CK_RV kdf_x963(struct local *local, CK_MECHANISM_TYPE hash, bool counter_first,
                           struct bytes value, struct bytes info, size_t len, struct secret **ret);
 
+/* What the parameters of ECDH1 make of the agreed value; len 0: as many bytes as it has. */
+MUST_CHECK CK_RV kdf_agreement(struct local *local, const CK_ECDH1_DERIVE_PARAMS *params,
+                               struct bytes value, size_t len, struct secret **ret);
+
 /* len bytes of an EVP_KDF with these parameters. */
 MUST_CHECK CK_RV kdf_run(struct local *local, const char *name, const OSSL_PARAM *params,
                          size_t len, struct secret **ret);

@@ -28,6 +28,8 @@ static const unsigned rows[WIRE_OP_COUNT] = {
     [WIRE_GENERATE] = F_KEY | F_SPEC,
     [WIRE_RECOVER] = F_KEY | F_SPEC,
     [WIRE_IMPORT] = F_KEY | F_SPEC | F_IN | F_SIGNATURE,
+    [WIRE_AGREE] = F_KEY | F_IN,
+    [WIRE_CHECK_VALUE] = F_KEY,
     [WIRE_FIND] = F_KEY,
     [WIRE_DESTROY] = F_KEY,
     [WIRE_RANDOM] = F_LENGTH,
@@ -282,6 +284,7 @@ static void put_spec(struct buf *out, const struct hsm_key_spec *spec)
     put_u64(out, spec->session);
     put_u64(out, spec->sign);
     put_u64(out, spec->decrypt);
+    put_u64(out, spec->derive);
 }
 
 static void get_spec(struct reader *r, struct hsm_key_spec *ret)
@@ -292,6 +295,7 @@ static void get_spec(struct reader *r, struct hsm_key_spec *ret)
     ret->session = get_below(r, 2) != 0;
     ret->sign = get_below(r, 2) != 0;
     ret->decrypt = get_below(r, 2) != 0;
+    ret->derive = get_below(r, 2) != 0;
 }
 
 static void put_config(struct buf *out, const struct wire_request *q)

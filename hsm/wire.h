@@ -29,9 +29,11 @@ enum wire_op {
     WIRE_FINAL,
     WIRE_MORE, /* the rest of an output that did not fit one answer */
     WIRE_ABORT,
-    WIRE_GENERATE, /* answer: wire_public */
-    WIRE_RECOVER,  /* after a doubtful WIRE_GENERATE: adopt what is whole, destroy remains */
-    WIRE_IMPORT,   /* in: the material; signature: the SubjectPublicKeyInfo of a pair */
+    WIRE_GENERATE,    /* answer: wire_public */
+    WIRE_RECOVER,     /* after a doubtful WIRE_GENERATE: adopt what is whole, destroy remains */
+    WIRE_IMPORT,      /* in: the material; signature: the SubjectPublicKeyInfo of a pair */
+    WIRE_AGREE,       /* in: the other party's point; answer: the shared value */
+    WIRE_CHECK_VALUE, /* answer: its bytes, or none */
     WIRE_FIND,
     WIRE_DESTROY,
     WIRE_RANDOM,

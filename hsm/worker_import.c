@@ -113,8 +113,11 @@ static CK_RV import_public(struct device *d, CK_SESSION_HANDLE session,
 static CK_RV import_private(struct device *d, CK_SESSION_HANDLE session,
                             const struct hsm_key_spec *spec, struct bytes material)
 {
-    const struct flag flags[] = {{CKA_SIGN, spec->sign}, {CKA_DECRYPT, spec->decrypt}};
-    size_t count = spec->key.type == CKK_RSA ? 2 : 1;
+    bool rsa = spec->key.type == CKK_RSA;
+    const struct flag flags[] = {{CKA_SIGN, spec->sign},
+                                 rsa ? (struct flag){CKA_DECRYPT, spec->decrypt}
+                                     : (struct flag){CKA_DERIVE, spec->derive}};
+    size_t count = sizeof(flags) / sizeof(*flags);
     struct attrs attrs = ATTRS_INIT;
     CK_RV rv = set_common(&attrs, spec, CKO_PRIVATE_KEY);
 

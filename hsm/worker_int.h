@@ -126,10 +126,25 @@ void lane_forget(struct buf *b);
 
 /* ---- worker_use.c: what keys do ---- */
 CK_RV use_run(struct lane *l, const struct wire_request *q);
+/* What is asked for, by this mechanism of the HSM. */
+CK_RV use_run_with(struct lane *l, const struct wire_request *q, CK_MECHANISM *mechanism);
 CK_RV use_begin(struct lane *l, const struct wire_request *q);
 CK_RV use_update(struct lane *l, const struct wire_request *q);
 CK_RV use_final(struct lane *l, const struct wire_request *q);
 void lane_drop_session(struct lane *l);
+
+/* ---- worker_derive.c ---- */
+/* The other party's point is checked against the key's curve first. */
+CK_RV derive_agree(struct lane *l, const struct wire_request *q);
+CK_RV derive_check_value(struct lane *l, const struct wire_request *q);
+
+/* ---- worker_rsa.c: with paddings of our own where the HSM has none ---- */
+CK_RV rsa_run(struct lane *l, const struct wire_request *q);
+
+/* ---- worker_pss.c ---- */
+/* The number of the modulus' length that is signed for this digest, with a new salt. */
+CK_RV pss_encode(struct local *local, const CK_RSA_PKCS_PSS_PARAMS *params, struct bytes digest,
+                 struct bytes modulus, struct buf *out);
 
 /* ---- worker_oaep.c ---- */
 /*

@@ -178,16 +178,18 @@ struct generator {
     enum hsm_key_kind kind;
     CK_MECHANISM_TYPE mechanism;
     bool decrypts;                   /* CKA_DECRYPT and CKA_ENCRYPT are for this type */
+    bool derives;                    /* CKA_DERIVE is */
     CK_ATTRIBUTE_TYPE first, second; /* the public half's attributes */
 };
 
 static const struct generator generators[] = {
-    {CKK_RSA, HSM_KEY_PRIVATE, CKM_RSA_PKCS_KEY_PAIR_GEN, true, CKA_MODULUS, CKA_PUBLIC_EXPONENT},
-    {CKK_EC, HSM_KEY_PRIVATE, CKM_EC_KEY_PAIR_GEN, false, CKA_EC_PARAMS, CKA_EC_POINT},
-    {CKK_EC_EDWARDS, HSM_KEY_PRIVATE, CKM_EC_EDWARDS_KEY_PAIR_GEN, false, CKA_EC_PARAMS,
+    {CKK_RSA, HSM_KEY_PRIVATE, CKM_RSA_PKCS_KEY_PAIR_GEN, true, false, CKA_MODULUS,
+     CKA_PUBLIC_EXPONENT},
+    {CKK_EC, HSM_KEY_PRIVATE, CKM_EC_KEY_PAIR_GEN, false, true, CKA_EC_PARAMS, CKA_EC_POINT},
+    {CKK_EC_EDWARDS, HSM_KEY_PRIVATE, CKM_EC_EDWARDS_KEY_PAIR_GEN, false, false, CKA_EC_PARAMS,
      CKA_EC_POINT},
-    {CKK_AES, HSM_KEY_SECRET, CKM_AES_KEY_GEN, true, 0, 0},
-    {CKK_GENERIC_SECRET, HSM_KEY_SECRET, CKM_GENERIC_SECRET_KEY_GEN, false, 0, 0},
+    {CKK_AES, HSM_KEY_SECRET, CKM_AES_KEY_GEN, true, false, 0, 0},
+    {CKK_GENERIC_SECRET, HSM_KEY_SECRET, CKM_GENERIC_SECRET_KEY_GEN, false, false, 0, 0},
 };
 
 static const struct generator *generator_of(const struct hsm_key *key)
@@ -253,6 +255,8 @@ static CK_RV generate_pair(struct device *d, CK_SESSION_HANDLE session, const st
         set_bool(&pub, CKA_ENCRYPT, spec->decrypt);
         set_bool(&priv, CKA_DECRYPT, spec->decrypt);
     }
+    if (g->derives)
+        set_bool(&priv, CKA_DERIVE, spec->derive);
     rv = d->p11->C_GenerateKeyPair(session, &mechanism, pub.list, pub.count, priv.list, priv.count,
                                    &handles[0], &handles[1]);
     return rv == CKR_OK ? rv : device_fail("C_GenerateKeyPair", rv);

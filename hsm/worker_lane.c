@@ -116,6 +116,8 @@ static const struct lane_row {
     [WIRE_GENERATE] = {do_generate, .repeat = true},
     [WIRE_RECOVER] = {do_recover, .repeat = true},
     [WIRE_IMPORT] = {do_import, .repeat = true},
+    [WIRE_AGREE] = {derive_agree, .repeat = true},
+    [WIRE_CHECK_VALUE] = {derive_check_value, .repeat = true},
     [WIRE_FIND] = {do_find, .repeat = true},
     [WIRE_DESTROY] = {do_destroy, .repeat = true},
     [WIRE_RANDOM] = {do_random, .repeat = true},

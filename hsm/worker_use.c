@@ -165,7 +165,7 @@ static CK_RV length_error(const struct lane *l, const struct wire_request *q, CK
     return rv;
 }
 
-static CK_RV run_with(struct lane *l, const struct wire_request *q, CK_MECHANISM *mechanism)
+CK_RV use_run_with(struct lane *l, const struct wire_request *q, CK_MECHANISM *mechanism)
 {
     struct use_calls calls = calls_of(l->device->p11, q->use);
     CK_RV rv = begin_with(l, q, mechanism);
@@ -184,53 +184,11 @@ static CK_RV run_with(struct lane *l, const struct wire_request *q, CK_MECHANISM
     return device_fail(calls.whole_name, rv);
 }
 
-/* The HSM does the RSA, we undo the padding. */
-static CK_RV run_oaep(struct lane *l, const struct wire_request *q)
-{
-    CK_MECHANISM raw = {CKM_RSA_X_509, NULL, 0};
-    struct buf block = BUF_INIT(WIRE_DATA_MAX);
-    CK_RV rv = run_with(l, q, &raw);
-
-    if (rv != CKR_OK)
-        return rv;
-    /* A library may cut the leading zeros of the number, which the padding counts. */
-    for (size_t i = l->out.len; i < q->in.len; i++)
-        buf_putc(&block, 0);
-    buf_put_bytes(&block, buf_bytes(&l->out));
-    bytes_wipe(l->out.data, l->out.len);
-    buf_clear(&l->out);
-    if (buf_ok(&block))
-        rv = oaep_decode(l->device->local, q->mechanism.pParameter, buf_bytes(&block), &l->out);
-    else
-        rv = fail_memory();
-    buf_release_secure(&block);
-    return rv;
-}
-
-static bool is_refusal(CK_RV rv)
-{
-    return rv == CKR_MECHANISM_PARAM_INVALID || rv == CKR_MECHANISM_INVALID;
-}
-
-/*
- * What the HSM can do itself is left to it, except labels: SoftHSM accepts one and ignores it,
- * which would decrypt what was bound to another purpose.
- */
 CK_RV use_run(struct lane *l, const struct wire_request *q)
 {
     CK_MECHANISM mechanism = q->mechanism;
-    const CK_RSA_PKCS_OAEP_PARAMS *oaep = mechanism.pParameter;
-    bool undo = q->use == HSM_DECRYPT && mechanism.mechanism == CKM_RSA_PKCS_OAEP;
-    CK_RV rv;
 
-    if (!undo)
-        return run_with(l, q, &mechanism);
-    if (oaep->ulSourceDataLen > 0) {
-        rv = run_oaep(l, q);
-        return is_refusal(rv) ? run_with(l, q, &mechanism) : rv;
-    }
-    rv = run_with(l, q, &mechanism);
-    return is_refusal(rv) ? run_oaep(l, q) : rv;
+    return q->spec.key.type == CKK_RSA ? rsa_run(l, q) : use_run_with(l, q, &mechanism);
 }
 
 CK_RV use_begin(struct lane *l, const struct wire_request *q)

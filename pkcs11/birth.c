@@ -219,6 +219,7 @@ void birth_spec(struct object *key, struct hsm_key_spec *spec)
     static const CK_ATTRIBUTE_TYPE signs[] = {CKA_SIGN, CKA_SIGN_RECOVER, CKA_VERIFY};
     static const CK_ATTRIBUTE_TYPE crypts[] = {CKA_DECRYPT, CKA_ENCRYPT, CKA_UNWRAP, CKA_WRAP,
                                                CKA_DECAPSULATE};
+    static const CK_ATTRIBUTE_TYPE derives[] = {CKA_DERIVE, CKA_DECAPSULATE};
 
     memcpy(spec->key.id, key->id, HSM_ID_LEN);
     spec->key.kind = key->cls == CKO_PRIVATE_KEY ? HSM_KEY_PRIVATE : HSM_KEY_SECRET;
@@ -226,6 +227,7 @@ void birth_spec(struct object *key, struct hsm_key_spec *spec)
     spec->session = !birth_is_token(key);
     spec->sign = any_true(key, signs, sizeof(signs) / sizeof(*signs));
     spec->decrypt = any_true(key, crypts, sizeof(crypts) / sizeof(*crypts));
+    spec->derive = any_true(key, derives, sizeof(derives) / sizeof(*derives));
     key->has_hsm_key = true;
     key->hsm_key = spec->key;
 }

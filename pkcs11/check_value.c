@@ -1,5 +1,5 @@
-/* Key check values: see check_value.h. Computed by the software device, whichever the key goes to:
- * the value is here now, and the HSM may not let the key encrypt. */
+/* Key check values: see check_value.h. Of a value that is here computed by the software device,
+ * whichever the key goes to: the HSM may not let the key encrypt. */
 #include "pkcs11/check_value.h"
 
 #include <string.h>
@@ -81,5 +81,16 @@ CK_RV check_value_set(struct run *run, struct object *key, struct bytes value)
     if (rv == CKR_OK)
         rv = compare_or_set(key, BYTES(whole.data, CHECK_VALUE_LEN));
     buf_release_secure(&whole);
+    return rv;
+}
+
+CK_RV check_value_ask(struct run *run, struct object *key)
+{
+    struct buf told = BUF_INIT(CHECK_VALUE_LEN);
+    CK_RV rv = hsm_check_value(run_device(run, key), &key->hsm_key, &told);
+
+    if (rv == CKR_OK && told.len > 0)
+        rv = compare_or_set(key, buf_bytes(&told));
+    buf_release(&told);
     return rv;
 }

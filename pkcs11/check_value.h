@@ -11,5 +11,8 @@
  * empty one asks for none and stays.
  */
 MUST_CHECK CK_RV check_value_set(struct run *run, struct object *key, struct bytes value);
+/* The same of a key that lives in the HSM, which is asked; where the HSM cannot tell the key has
+ * none. */
+MUST_CHECK CK_RV check_value_ask(struct run *run, struct object *key);
 
 #endif

@@ -246,7 +246,7 @@ static CK_RV fill_key(struct birth *b)
     if (b->count == 2)
         return fill_public(b);
     return key->material != NULL ? check_value_set(b->run, key, secret_bytes(key->material))
-                                 : CKR_OK;
+                                 : check_value_ask(b->run, key);
 }
 
 CK_RV key_birth_make(struct birth *b)

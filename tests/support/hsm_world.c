@@ -170,7 +170,8 @@ static void make_ready(struct hsm_world *w, struct hsm_key *key, const struct se
 
 static struct hsm_key_spec spec_of(struct hsm_world *w, enum hsm_key_kind kind, CK_KEY_TYPE type)
 {
-    struct hsm_key_spec spec = {.key = {.kind = kind, .type = type}, .sign = true, .decrypt = true};
+    struct hsm_key_spec spec = {
+        .key = {.kind = kind, .type = type}, .sign = true, .decrypt = true, .derive = true};
 
     assert_ok(local_random(w->local, spec.key.id, sizeof(spec.key.id)));
     return spec;

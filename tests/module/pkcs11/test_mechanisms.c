@@ -147,7 +147,8 @@ static CK_OBJECT_HANDLE aes(CK_SESSION_HANDLE session, CK_ATTRIBUTE protection)
 
 START_TEST(a_key_does_what_its_own_device_does)
 {
-    CK_MECHANISM cmac = {CKM_AES_CMAC, NULL, 0};
+    CK_MAC_GENERAL_PARAMS len = 8;
+    CK_MECHANISM cmac = {CKM_AES_CMAC_GENERAL, &len, sizeof(len)};
     CK_SESSION_HANDLE session = token_alice();
 
     assert_ok(p11->C_SignInit(session, &cmac, aes(session, SOFTWARE)));
