@@ -13,6 +13,10 @@
  * right before it is committed (store_leave). Many records written together cost one fence a
  * bucket.
  *
+ * While a bucket's MAC is computed its rows are remembered (fenced.h): until the bucket is
+ * forgotten or changed, a record that is read is known to be among them without another look at the
+ * index.
+ *
  * A fence is compared before what it fences is read or changed, and believed until SQLite says that
  * another process has written (store_enter) or a write of ours was rolled back (store_leave): both
  * call fence_forget().
@@ -21,12 +25,39 @@
 
 #include <string.h>
 
-/* A MAC being fed with rows. */
+/* A MAC being fed with rows. They are small and many: the MAC gets them by the block. */
 struct feed {
     struct local_mac *mac;
     CK_RV rv;
     uint64_t rows;
+    struct fenced *fenced; /* remembers rows of a bucket; NULL: they are none */
+    size_t len;            /* of what waits in block */
+    uint8_t block[4096];
 };
+
+static void feed_mac(struct feed *f, struct bytes bytes)
+{
+    if (f->rv == CKR_OK)
+        f->rv = local_mac_update(f->mac, bytes);
+}
+
+static void feed_block(struct feed *f)
+{
+    feed_mac(f, BYTES(f->block, f->len));
+    f->len = 0;
+}
+
+static void feed_bytes(struct feed *f, struct bytes bytes)
+{
+    if (bytes.len > sizeof(f->block) - f->len)
+        feed_block(f);
+    if (bytes.len > sizeof(f->block)) {
+        feed_mac(f, bytes);
+    } else if (bytes.len > 0) {
+        memcpy(f->block + f->len, bytes.data, bytes.len);
+        f->len += bytes.len;
+    }
+}
 
 static void feed_number(struct feed *f, int64_t number)
 {
@@ -34,15 +65,23 @@ static void feed_number(struct feed *f, int64_t number)
 
     for (size_t i = 0; i < 8; i++)
         raw[i] = (uint8_t)((uint64_t)number >> (56 - 8 * i));
-    if (f->rv == CKR_OK)
-        f->rv = local_mac_update(f->mac, BYTES(raw, 8));
+    feed_bytes(f, BYTES(raw, 8));
 }
 
 static void feed_blob(struct feed *f, struct bytes blob)
 {
     feed_number(f, (int64_t)blob.len);
-    if (f->rv == CKR_OK)
-        f->rv = local_mac_update(f->mac, blob);
+    feed_bytes(f, blob);
+}
+
+/* Of SQL_BUCKET_ROWS. */
+enum { BUCKET_ID, BUCKET_KIND, BUCKET_GENERATION, BUCKET_COLUMNS };
+
+static void remember(struct fenced *fenced, const struct db_value *row, size_t columns)
+{
+    if (columns == BUCKET_COLUMNS && row[BUCKET_ID].is_blob)
+        fenced_add(fenced, row[BUCKET_ID].blob.data, row[BUCKET_ID].blob.len,
+                   row[BUCKET_KIND].number, row[BUCKET_GENERATION].number);
 }
 
 /* Every column, as it stands. */
@@ -56,6 +95,8 @@ static bool feed_row(void *ctx, const struct db_value *row, size_t columns)
         else
             feed_number(f, row[i].number);
     }
+    if (f->fenced != NULL)
+        remember(f->fenced, row, columns);
     f->rows++;
     return f->rv == CKR_OK;
 }
@@ -63,7 +104,10 @@ static bool feed_row(void *ctx, const struct db_value *row, size_t columns)
 static CK_RV feed_begin(struct store *store, const struct keys *keys, const char *what,
                         struct feed *ret)
 {
-    *ret = (struct feed){.rv = CKR_OK};
+    ret->mac = NULL;
+    ret->rows = 0;
+    ret->fenced = NULL;
+    ret->len = 0;
     ret->rv = local_mac_new(store->local, keys_use(keys, KEY_FENCE), &ret->mac);
     if (ret->rv == CKR_OK)
         feed_blob(ret, bytes_from_str(what));
@@ -72,6 +116,7 @@ static CK_RV feed_begin(struct store *store, const struct keys *keys, const char
 
 static CK_RV feed_end(struct feed *f, uint8_t ret[static MAC_LEN])
 {
+    feed_block(f);
     if (f->rv == CKR_OK)
         f->rv = local_mac_final(f->mac, ret);
     local_mac_free(f->mac);
@@ -80,11 +125,12 @@ static CK_RV feed_end(struct feed *f, uint8_t ret[static MAC_LEN])
 
 static CK_RV mac_of_rows(struct store *store, const struct keys *keys, const char *what,
                          enum db_sql sql, const struct db_value *args, size_t count,
-                         uint8_t ret[static MAC_LEN], uint64_t *ret_rows)
+                         struct fenced *fenced, uint8_t ret[static MAC_LEN], uint64_t *ret_rows)
 {
     struct feed f;
     CK_RV rv = feed_begin(store, keys, what, &f);
 
+    f.fenced = fenced;
     if (rv == CKR_OK)
         rv = db_run(store->db, sql, args, count, feed_row, &f);
     if (rv != CKR_OK)
@@ -93,7 +139,7 @@ static CK_RV mac_of_rows(struct store *store, const struct keys *keys, const cha
     return feed_end(&f, ret);
 }
 
-static CK_RV mac_of_bucket(struct store *store, const struct keys *keys, uint8_t bucket,
+static CK_RV mac_of_bucket(struct store *store, struct keys *keys, uint8_t bucket,
                            uint8_t ret[static MAC_LEN], uint64_t *ret_rows)
 {
     /* Ids are 16 bytes; 17 of 0xff are above all of them, and the last bucket's own. */
@@ -108,7 +154,9 @@ static CK_RV mac_of_bucket(struct store *store, const struct keys *keys, uint8_t
     memset(after, 0xff, sizeof(after));
     if (bucket == BUCKETS - 1)
         args[2] = DB_BLOB(BYTES(after, sizeof(after)));
-    return mac_of_rows(store, keys, "bucket", SQL_BUCKET_ROWS, args, 3, ret, ret_rows);
+    fenced_clear(&keys->fenced[bucket]);
+    return mac_of_rows(store, keys, "bucket", SQL_BUCKET_ROWS, args, 3, &keys->fenced[bucket], ret,
+                       ret_rows);
 }
 
 static CK_RV mac_of_root(struct store *store, const struct keys *keys, uint8_t ret[static MAC_LEN])
@@ -116,7 +164,7 @@ static CK_RV mac_of_root(struct store *store, const struct keys *keys, uint8_t r
     const struct db_value slot = DB_NUMBER(keys->slot);
     uint64_t rows;
 
-    return mac_of_rows(store, keys, "root", SQL_FENCE_ALL, &slot, 1, ret, &rows);
+    return mac_of_rows(store, keys, "root", SQL_FENCE_ALL, &slot, 1, NULL, ret, &rows);
 }
 
 static CK_RV mac_of_top(struct store *store, int64_t counter, uint8_t ret[static MAC_LEN])
@@ -223,8 +271,10 @@ static CK_RV check_bucket(struct store *store, struct keys *keys, uint8_t bucket
     if (rv != CKR_OK)
         return rv;
     /* No fence goes with no rows, and neither without the other. */
-    if (found.there ? rows == 0 || !is_mac(&found, mac) : rows > 0)
+    if (found.there ? rows == 0 || !is_mac(&found, mac) : rows > 0) {
+        fenced_clear(&keys->fenced[bucket]);
         return fail_fence(store, "records", keys->slot);
+    }
     keys->bucket_checked[bucket] = true;
     return CKR_OK;
 }
@@ -243,6 +293,32 @@ CK_RV fence_check(struct store *store, struct keys *keys, uint8_t bucket)
     return rv;
 }
 
+static bool see_row(void *ctx, const struct db_value *row, size_t columns)
+{
+    (void)row;
+    *(bool *)ctx = columns == 1;
+    return false;
+}
+
+CK_RV fence_check_row(struct store *store, struct keys *keys, const uint8_t id[static STORE_ID_LEN],
+                      int64_t kind, uint64_t generation, bool *ret_there)
+{
+    const struct db_value args[] = {DB_NUMBER(keys->slot), DB_BLOB(BYTES(id, STORE_ID_LEN)),
+                                    DB_NUMBER(kind), DB_NUMBER(generation)};
+    CK_RV rv = fence_check(store, keys, id[0]);
+
+    *ret_there = rv == CKR_OK && fenced_has(&keys->fenced[id[0]], id, kind, (int64_t)generation);
+    if (rv != CKR_OK || *ret_there)
+        return rv;
+    return db_run(store->db, SQL_RECORD_IS_FENCED, args, 4, see_row, ret_there);
+}
+
+static void forget_rows(struct keys *keys)
+{
+    for (size_t i = 0; i < BUCKETS; i++)
+        fenced_clear(&keys->fenced[i]);
+}
+
 void fence_forget(struct store *store)
 {
     store->top_checked = false;
@@ -254,6 +330,7 @@ void fence_forget(struct store *store)
         keys->root_due = false;
         memset(keys->bucket_checked, 0, sizeof(keys->bucket_checked));
         memset(keys->bucket_due, 0, sizeof(keys->bucket_due));
+        forget_rows(keys);
     }
 }
 
@@ -318,6 +395,7 @@ static CK_RV write_bucket(struct store *store, struct keys *keys, uint8_t bucket
 void fence_due(struct store *store, struct keys *keys, uint8_t bucket)
 {
     keys->bucket_due[bucket] = true;
+    fenced_clear(&keys->fenced[bucket]);
     keys->root_due = true;
     store->fences_due = true;
 }

@@ -189,6 +189,8 @@ void keys_free(struct keys *keys)
     if (keys == NULL)
         return;
     local_mac_free(keys->lookup);
+    for (size_t i = 0; i < BUCKETS; i++)
+        fenced_clear(&keys->fenced[i]);
     secret_free(keys->derived);
     free(keys);
 }

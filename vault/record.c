@@ -89,13 +89,6 @@ static bool read_row(const struct db_value *row, size_t columns, enum record_kin
            copy_id(&row[COLUMN_ID_TAG], ret->id_tag);
 }
 
-static bool see_row(void *ctx, const struct db_value *row, size_t columns)
-{
-    (void)row;
-    *(bool *)ctx = columns == 1;
-    return false;
-}
-
 /*
  * The fence is over the index record_set; the row came from the table. Somebody who edits pages can
  * make the two differ, so the row's generation is looked up where the fence stands.
@@ -103,13 +96,9 @@ static bool see_row(void *ctx, const struct db_value *row, size_t columns)
 static CK_RV check_fenced(struct store *store, struct keys *keys, const struct record *r,
                           int64_t seq)
 {
-    const struct db_value args[] = {DB_NUMBER(keys->slot), DB_BLOB(BYTES(r->id, STORE_ID_LEN)),
-                                    DB_NUMBER(r->kind), DB_NUMBER(r->generation)};
     bool there = false;
-    CK_RV rv = fence_check(store, keys, r->id[0]);
+    CK_RV rv = fence_check_row(store, keys, r->id, (int64_t)r->kind, r->generation, &there);
 
-    if (rv == CKR_OK)
-        rv = db_run(store->db, SQL_RECORD_IS_FENCED, args, 4, see_row, &there);
     return rv == CKR_OK && !there ? fail_row(store, keys, seq, r->kind) : rv;
 }
 

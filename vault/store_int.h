@@ -14,6 +14,7 @@
 #include "base/secret.h"
 #include "vault/db.h"
 #include "vault/der.h"
+#include "vault/fenced.h"
 #include "vault/vault.h"
 
 #include <pthread.h>
@@ -35,6 +36,7 @@ struct keys {
     /* What was compared with its fence since the last change by somebody else. */
     bool root_checked;
     bool bucket_checked[BUCKETS];
+    struct fenced fenced[BUCKETS]; /* rows of those that were compared or made */
     /* What the write now in progress has to fence anew. */
     bool root_due;
     bool bucket_due[BUCKETS];
@@ -111,6 +113,10 @@ MUST_CHECK CK_RV keys_tag(struct local *local, struct keys *keys, const char *wh
  * since. */
 MUST_CHECK CK_RV fence_check_top(struct store *store);
 MUST_CHECK CK_RV fence_check(struct store *store, struct keys *keys, uint8_t bucket);
+/* The same, and: is a row of this id, kind and generation among what the fence covers? */
+MUST_CHECK CK_RV fence_check_row(struct store *store, struct keys *keys,
+                                 const uint8_t id[static STORE_ID_LEN], int64_t kind,
+                                 uint64_t generation, bool *ret_there);
 /* After rows of a bucket changed, in a write: bucket, root and top are due. */
 void fence_due(struct store *store, struct keys *keys, uint8_t bucket);
 /* Makes those of one slot, for keys that the store does not hold yet. */
