@@ -100,6 +100,8 @@ static void put_answer(struct buf *out, const struct event *e)
     put_text(out, MEMBER("verdict"), verdicts[e->verdict], LIMIT_WORD);
     put_text(out, MEMBER("rules"), e->rules, LIMIT_RULES);
     put_text(out, MEMBER("policy"), e->policy, LIMIT_DIGEST);
+    put_text(out, MEMBER("new_policy"), e->new_policy, LIMIT_DIGEST);
+    put_text(out, MEMBER("policy_change"), e->policy_change, LIMIT_WORD);
     if (e->phase != EVENT_INTENT)
         put_text(out, MEMBER("rv"), name_of_rv(e->rv, name), LIMIT_WORD);
     put_text(out, MEMBER("reason"), e->reason, LIMIT_LABEL);

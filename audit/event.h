@@ -6,7 +6,8 @@
  * The JSON's members, in this order (docs/LOG.md):
  *   seq, time, app, phase, intent, principal, proof, pid, uid, exe, via, vault, object, id,
  *   version, function, action, mechanism, parameters, digest, length, count, verdict, rules,
- *   policy, rv, reason, duration_us, policy_ns, hsm_ns, software_ns, log_ns
+ *   policy, new_policy, policy_change, rv, reason, duration_us, policy_ns, hsm_ns, software_ns,
+ * log_ns
  */
 #ifndef KEYWARD_AUDIT_EVENT_H
 #define KEYWARD_AUDIT_EVENT_H
@@ -48,15 +49,17 @@ struct event {
     bool has_count;
     uint64_t count; /* objects found, attributes read */
     enum event_verdict verdict;
-    const char *rules;   /* ids of the deciding policies, comma separated */
-    const char *policy;  /* SHA-256 of the policy in force, hex */
-    CK_RV rv;            /* as its name in JSON: "CKR_OK"; left out of an intent */
-    const char *reason;  /* sentence for a refusal or failure */
-    int64_t duration_ns; /* 0: left out, as each of the next */
-    int64_t policy_ns;   /* of it: deciding, */
-    int64_t hsm_ns;      /* waiting for the HSM, */
-    int64_t software_ns; /* working with a software key */
-    int64_t log_ns;      /* what the session's record before this one took to be written */
+    const char *rules;         /* ids of the deciding policies, comma separated */
+    const char *policy;        /* SHA-256 of the policy in force, hex */
+    const char *new_policy;    /* the same of a policy that the call has put in force */
+    const char *policy_change; /* "stricter", "looser", ...: than the one before */
+    CK_RV rv;                  /* as its name in JSON: "CKR_OK"; left out of an intent */
+    const char *reason;        /* sentence for a refusal or failure */
+    int64_t duration_ns;       /* 0: left out, as each of the next */
+    int64_t policy_ns;         /* of it: deciding, */
+    int64_t hsm_ns;            /* waiting for the HSM, */
+    int64_t software_ns;       /* working with a software key */
+    int64_t log_ns;            /* what the session's record before this one took to be written */
     bool durable; /* on disk before trail_append() returns: the control plane. Not in the JSON */
 };
 

@@ -74,9 +74,17 @@ static CK_RV policy_apply_verb(struct admin *a)
 {
     struct bytes text = bytes_from_str(admin_text(a, "text"));
     const char *name = admin_text(a, "name");
+    struct buf was = BUF_INIT(POLICY_TEXT_MAX);
     CK_RV rv = admin_policy_check(a, name != NULL ? name : a->run.vault.name, text);
 
-    return rv == CKR_OK ? vault_set_policy(run_store(&a->run), &a->run.vault, text) : rv;
+    if (rv == CKR_OK)
+        rv = vault_get_policy(run_store(&a->run), &a->run.vault, &was);
+    if (rv == CKR_OK)
+        rv = gate_policy_change(&a->run, buf_bytes(&was), text);
+    if (rv == CKR_OK)
+        rv = vault_set_policy(run_store(&a->run), &a->run.vault, text);
+    buf_release_secure(&was);
+    return rv;
 }
 
 static CK_RV policy_show_verb(struct admin *a)

@@ -94,6 +94,8 @@ static CK_RV user_add_verb(struct admin *a)
         rv = may_add(a, with_roles);
     if (rv == CKR_OK && with_roles)
         rv = add_roles(a, &was, &text);
+    if (rv == CKR_OK && with_roles)
+        rv = gate_policy_change(&a->run, buf_bytes(&was), buf_bytes(&text));
     if (rv == CKR_OK)
         rv = with_roles ? user_add_with_policy(store, &a->run.vault, admin_text(a, "user"), pin,
                                                buf_bytes(&was), buf_bytes(&text))
@@ -218,8 +220,11 @@ static CK_RV remove_rights(struct admin *a)
     }
     for (const char *const *role = schema_roles(); rv == CKR_OK && *role != NULL; role++)
         rv = cut_statement(text, user, *role);
-    if (rv == CKR_OK && strlen(text) != before)
-        rv = vault_set_policy(run_store(&a->run), &a->run.vault, bytes_from_str(text));
+    if (rv == CKR_OK && strlen(text) != before) {
+        rv = gate_policy_change(&a->run, buf_bytes(&held), bytes_from_str(text));
+        if (rv == CKR_OK)
+            rv = vault_set_policy(run_store(&a->run), &a->run.vault, bytes_from_str(text));
+    }
     if (rv == CKR_OK)
         rv = put_still_named(a, text);
     buf_release_secure(&held);

@@ -299,15 +299,19 @@ static CK_RV check_new_pin(struct bytes pin)
 static CK_RV first_user_policy(struct run *run, struct buf *text)
 {
     SCOPED_FREE struct policy_findings *findings = malloc(sizeof(*findings));
+    size_t was;
     CK_RV rv =
         findings != NULL ? vault_get_policy(run_store(run), &run->vault, text) : fail_memory();
 
     if (rv != CKR_OK)
         return rv;
+    was = text->len;
     engine_user_policy(text, FIRST_USER);
     if (!buf_ok(text))
         return fail_memory();
     rv = engine_check_policy(run->app->engine, run->vault.name, buf_bytes(text), findings);
+    if (rv == CKR_OK)
+        return gate_policy_change(run, BYTES(text->data, was), buf_bytes(text));
     if (rv != CKR_ARGUMENTS_BAD)
         return rv;
     return fail(CKR_FUNCTION_FAILED,

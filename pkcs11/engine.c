@@ -367,6 +367,17 @@ static CK_RV hash_texts(struct engine *engine, struct bytes home, struct bytes v
     return rv;
 }
 
+CK_RV engine_policy_hash(struct engine *engine, struct bytes text, char ret[static 65])
+{
+    struct buf home = BUF_INIT(POLICY_TEXT_MAX);
+    CK_RV rv = store_get_home(engine->store, "policy", &home);
+
+    if (rv == CKR_OK)
+        rv = hash_texts(engine, buf_bytes(&home), text, ret);
+    buf_release_secure(&home);
+    return rv;
+}
+
 static CK_RV read_texts(struct engine *engine, const struct vault_info *vault, struct buf *home,
                         struct buf *own)
 {

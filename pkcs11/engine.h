@@ -140,6 +140,9 @@ struct policy_findings {
 MUST_CHECK CK_RV engine_check_policy(struct engine *engine, const char *name, struct bytes text,
                                      struct policy_findings *ret);
 
+/* The hash of a vault's rules (struct rules) if text were its policy. */
+MUST_CHECK CK_RV engine_policy_hash(struct engine *engine, struct bytes text, char ret[static 65]);
+
 /* The log's origin line, "keyward/<16 hex digits>": a function of the id of its signing key. */
 #define ENGINE_ORIGIN_MAX 64
 void engine_log_origin(const uint8_t key_id[static HSM_ID_LEN], char ret[static ENGINE_ORIGIN_MAX]);

@@ -489,6 +489,10 @@ CK_RV gate_finish(struct run *run, CK_RV rv)
     event.count = run->gate.count;
     event.rv = rv;
     event.reason = rv != CKR_OK ? text_or_null(reason) : NULL;
+    if (rv == CKR_OK) {
+        event.new_policy = text_or_null(run->gate.new_policy);
+        event.policy_change = run->gate.policy_change;
+    }
     event.durable = run->verb != NULL && run->gate.intended && !run->gate.follows;
     run->gate.granted = false;
     logged = append(run, &event, NULL);

@@ -100,6 +100,8 @@ struct gate {
     char digest[65]; /* keyed digest of the data, hex; "" when none */
     bool has_length, has_count;
     uint64_t length, count;
+    char new_policy[65];       /* hash of the policy that is put in force; "" when none is */
+    const char *policy_change; /* how it relates to the one before: a constant word */
 };
 
 /* Who acts: the login of the run's vault, as long as that user still exists; LOGIN_NONE: the Unix
@@ -181,6 +183,9 @@ MUST_CHECK CK_RV gate_digest(struct run *run,
 void gate_digest_done(struct run *run, const uint8_t mac[static 32], uint64_t length);
 void gate_length(struct run *run, uint64_t length);
 void gate_count(struct run *run, uint64_t count);
+/* The call puts text in force in place of was, the vault's own texts: the record will say so when
+ * it succeeds (policy_change.c). */
+MUST_CHECK CK_RV gate_policy_change(struct run *run, struct bytes was, struct bytes text);
 /* The object a granted call made: its id and name go into the record. */
 void gate_object(struct run *run, const struct object *object);
 /* An event that is no policy decision (logout, a wrong PIN), by or about the user of that name

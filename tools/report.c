@@ -217,7 +217,7 @@ bool report_add(struct report *r, json_t *event)
         return add_refusal(r, event);
     if (!is(event, "rv", "CKR_OK"))
         r->failed++;
-    else if (is(event, "action", "applyPolicy"))
+    else if (member_text(event, "new_policy")[0] != '\0')
         return json_array_append(r->policies, event) == 0;
     return true;
 }

@@ -260,7 +260,9 @@ static void put_policies(struct buf *out, const struct report *r)
                                             {"Who", "principal", false},
                                             {"Vault", "vault", false},
                                             {"Function", "function", false},
-                                            {"Policy before, SHA-256", "policy", false},
+                                            {"Before, SHA-256", "policy", false},
+                                            {"After, SHA-256", "new_policy", false},
+                                            {"Which is", "policy_change", false},
                                             {NULL, NULL, false}};
 
     put_objects(out, "policies", "Changes of policy", columns, r->policies);

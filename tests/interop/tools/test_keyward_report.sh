@@ -91,8 +91,9 @@ expiries() {
 check "what ends, the next one first, a pair once" expiries
 policies() {
     page '
-applied = [e for e in events if e.get("action") == "applyPolicy"]
-assert [int(r[0]) for r in rows["policies"]] == [e["seq"] for e in applied] and len(applied) == 1
+applied = [e for e in events if "new_policy" in e]
+assert [(int(r[0]), r[5], r[6], r[7]) for r in rows["policies"]] == [(e["seq"], e["policy"], e["new_policy"], e["policy_change"]) for e in applied]
+assert [e["function"] for e in applied] == ["policy.apply"]
 assert ["web", "sign", "User::\"alice\"", "sometimes"] in [r[:4] for r in rows["may"]]'
 }
 check "changes of policy, and who may" policies

@@ -32,6 +32,8 @@ static const struct event full = {
     .verdict = EVENT_DENY,
     .rules = "a,b",
     .policy = "dd",
+    .new_policy = "ee",
+    .policy_change = "looser",
     .rv = CKR_PIN_INCORRECT,
     .reason = "no",
     .duration_ns = 2500,
@@ -60,7 +62,8 @@ START_TEST(every_member_is_written_in_the_documented_order)
         "\"pid\":7,\"uid\":0,\"exe\":\"/usr/bin/x\",\"via\":\"pkcs11\",\"vault\":\"main\","
         "\"object\":\"k\",\"id\":\"aa\",\"version\":2,\"function\":\"C_Sign\",\"action\":\"sign\","
         "\"mechanism\":\"CKM_ECDSA\",\"parameters\":\"bb\",\"digest\":\"cc\",\"length\":0,"
-        "\"count\":5,\"verdict\":\"deny\",\"rules\":\"a,b\",\"policy\":\"dd\","
+        "\"count\":5,\"verdict\":\"deny\",\"rules\":\"a,b\",\"policy\":\"dd\",\"new_policy\":"
+        "\"ee\",\"policy_change\":\"looser\","
         "\"rv\":\"CKR_PIN_INCORRECT\",\"reason\":\"no\",\"duration_us\":2,\"policy_ns\":400,"
         "\"hsm_ns\":1200,\"software_ns\":300,\"log_ns\":900}");
     buf_release(&out);
