@@ -34,14 +34,41 @@ static void mark_safe(struct cut *c)
         c->safe = n;
 }
 
-/* Bytes at s that stand for themselves. */
-static size_t plain_run(const unsigned char *s)
+static bool is_plain(unsigned char c)
 {
-    size_t n = 0;
+    return c >= 0x20 && c < 0x7f && c != '"' && c != '\\';
+}
 
-    while (s[n] >= 0x20 && s[n] < 0x7f && s[n] != '"' && s[n] != '\\')
-        n++;
-    return n;
+#define EACH(byte) (UINT64_C(0x0101010101010101) * (byte))
+
+/* The highest bit of a byte in the answer is set where one of v is less than 1 to 128, or of a
+ * higher byte than one that is. */
+static uint64_t less_than(uint64_t v, unsigned char limit)
+{
+    return (v - EACH(limit)) & ~v;
+}
+
+/* is_plain() of eight characters at once. */
+static bool are_plain(const unsigned char *s)
+{
+    uint64_t v;
+
+    memcpy(&v, s, sizeof(v));
+    return ((less_than(v, 0x20) | less_than(v ^ EACH('"'), 1) | less_than(v ^ EACH('\\'), 1) | v |
+             (v + EACH(1))) &
+            EACH(0x80)) == 0;
+}
+
+/* Bytes from s on that stand for themselves. */
+static size_t plain_run(const unsigned char *s, const unsigned char *end)
+{
+    const unsigned char *at = s;
+
+    while (end - at >= 8 && are_plain(at))
+        at += 8;
+    while (at < end && is_plain(*at))
+        at++;
+    return (size_t)(at - s);
 }
 
 static bool continues(unsigned char c)
@@ -117,10 +144,10 @@ static size_t special(const unsigned char **s, char out[static 8])
 }
 
 /* False when the text does not fit: then it has to be cut. */
-static bool put_unit(struct cut *c, const unsigned char **s)
+static bool put_unit(struct cut *c, const unsigned char **s, const unsigned char *end)
 {
     size_t room = c->limit - used(c);
-    size_t run = plain_run(*s);
+    size_t run = plain_run(*s, end);
     char unit[8];
     size_t n;
 
@@ -141,16 +168,34 @@ static bool put_unit(struct cut *c, const unsigned char **s)
     return run <= room;
 }
 
+/* Nearly every text of an event: nothing to escape, and it fits. */
+static void put_plain(struct buf *out, const char *text, size_t len)
+{
+    uint8_t *at = buf_grow(out, len + 2);
+
+    if (at == NULL)
+        return;
+    at[0] = '"';
+    memcpy(at + 1, text, len);
+    at[len + 1] = '"';
+}
+
 void event_put_string(struct buf *out, const char *text, size_t limit)
 {
     const unsigned char *s = (const unsigned char *)text;
+    size_t len = strlen(text);
+    const unsigned char *end = s + len;
     struct cut c = {.out = out, .limit = limit};
     bool fits = true;
 
+    if (len <= limit && plain_run(s, end) == len) {
+        put_plain(out, text, len);
+        return;
+    }
     buf_putc(out, '"');
     c.start = out->len;
-    while (*s != '\0' && fits && buf_ok(out))
-        fits = put_unit(&c, &s);
+    while (s < end && fits && buf_ok(out))
+        fits = put_unit(&c, &s, end);
     if (!fits && buf_ok(out)) {
         out->len = c.start + c.safe;
         buf_puts(out, DOTS);

@@ -80,22 +80,24 @@ bool bytes_from_hex(const char *hex, uint8_t *out, size_t n)
     return true;
 }
 
-/* Room for n more bytes, or failed. */
-static bool reserve(struct buf *b, size_t n)
+/* What is asked for at once is often all there will be, and everything is wiped in the end: the
+ * first storage is no larger. */
+static size_t capacity_for(const struct buf *b, size_t n)
 {
-    size_t cap = b->cap;
-    uint8_t *data;
+    size_t cap = b->cap > 64 ? b->cap : 64;
 
-    if (b->failed || n > b->max || b->len > b->max - n) {
-        b->failed = true;
-        return false;
-    }
-    if (b->len + n <= cap)
-        return true;
-    if (cap < 64)
-        cap = 64;
+    if (b->cap == 0 && n > cap)
+        return n;
     while (cap < b->len + n)
         cap *= 2;
+    return cap;
+}
+
+static bool grow(struct buf *b, size_t n)
+{
+    size_t cap = capacity_for(b, n);
+    uint8_t *data;
+
     /* Not realloc: a buffer may hold plaintext, and realloc leaves the old block unwiped. */
     data = malloc(cap);
     if (data == NULL) {
@@ -110,6 +112,16 @@ static bool reserve(struct buf *b, size_t n)
     b->data = data;
     b->cap = cap;
     return true;
+}
+
+/* Room for n more bytes, or failed. */
+static inline bool reserve(struct buf *b, size_t n)
+{
+    if (b->failed || n > b->max || b->len > b->max - n) {
+        b->failed = true;
+        return false;
+    }
+    return b->len + n <= b->cap || grow(b, n);
 }
 
 void buf_put(struct buf *b, const void *data, size_t len)

@@ -1,7 +1,6 @@
 /* The system's clocks behind struct clock, and RFC 3339: see clock.h. */
 #include "base/clock.h"
 
-#include <stdio.h>
 #include <time.h>
 
 static int64_t read_clock(clockid_t id)
@@ -39,16 +38,65 @@ int64_t clock_monotonic(const struct clock *clock)
     return clock->monotonic(clock);
 }
 
+struct date {
+    int64_t year, month, day;
+};
+
+/*
+ * The day of that number since 1970-01-01 in the Gregorian calendar. By hand, since the system's
+ * gmtime_r() takes the lock of the time zone, and a time stands in every record of the log. Counted
+ * from 0000-03-01, so that a leap day ends its year, in eras of 400 years (H. Hinnant,
+ * "chrono-Compatible Low-Level Date Algorithms": civil_from_days).
+ */
+static struct date date_of_day(int64_t day)
+{
+    int64_t from_march = day + 719468; /* positive: nanoseconds in 64 bits begin in 1677 */
+    int64_t era = from_march / 146097;
+    int64_t of_era = from_march % 146097;
+    int64_t year = (of_era - of_era / 1460 + of_era / 36524 - of_era / 146096) / 365;
+    int64_t of_year = of_era - (365 * year + year / 4 - year / 100);
+    int64_t month = (5 * of_year + 2) / 153; /* 0: March */
+
+    return (struct date){.year = era * 400 + year + (month >= 10),
+                         .month = month < 10 ? month + 3 : month - 9,
+                         .day = of_year - (153 * month + 2) / 5 + 1};
+}
+
+/* So many digits of n, and the character behind them. */
+static char *put_number(char *at, int64_t n, int digits, char behind)
+{
+    for (int i = digits; i-- > 0; n /= 10)
+        at[i] = (char)('0' + n % 10);
+    at[digits] = behind;
+    return at + digits + 1;
+}
+
+/* Rounded down, also before 1970. */
+static int64_t part(int64_t *n, int64_t whole)
+{
+    int64_t rest = (*n % whole + whole) % whole;
+
+    *n = (*n - rest) / whole;
+    return rest;
+}
+
 void clock_format(int64_t realtime_ns, char out[static CLOCK_TEXT_MAX])
 {
-    int64_t below = (realtime_ns % 1000000000 + 1000000000) % 1000000000; /* also before 1970 */
-    time_t seconds = (time_t)((realtime_ns - below) / 1000000000);
-    struct tm tm = {0};
-    size_t n;
+    int64_t left = realtime_ns;
+    int64_t below = part(&left, 1000000000);
+    int64_t second = part(&left, 60);
+    int64_t minute = part(&left, 60);
+    int64_t hour = part(&left, 24);
+    struct date date = date_of_day(left);
 
-    (void)gmtime_r(&seconds, &tm);
-    n = strftime(out, CLOCK_TEXT_MAX, "%Y-%m-%dT%H:%M:%S", &tm);
-    (void)snprintf(out + n, CLOCK_TEXT_MAX - n, ".%06uZ", (unsigned)(below / 1000) % 1000000U);
+    out = put_number(out, date.year, 4, '-');
+    out = put_number(out, date.month, 2, '-');
+    out = put_number(out, date.day, 2, 'T');
+    out = put_number(out, hour, 2, ':');
+    out = put_number(out, minute, 2, ':');
+    out = put_number(out, second, 2, '.');
+    out = put_number(out, below / 1000, 6, 'Z');
+    *out = '\0';
 }
 
 /* The digits of text where form has '0', and its characters elsewhere. */

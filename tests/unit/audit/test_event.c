@@ -3,6 +3,7 @@
 #include "audit/json.h"
 #include "tests/support/suite.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -126,6 +127,35 @@ START_TEST(text_is_escaped_into_valid_utf8)
 }
 END_TEST
 
+/* Text is looked at in eights: a character is written alike wherever it stands in them. */
+static void check_in_every_place(char c)
+{
+    char alone[2] = {c};
+    struct buf unit = BUF_INIT(64);
+
+    event_put_string(&unit, alone, 64);
+    for (size_t at = 0; at < 20; at++) {
+        char text[21] = "abcdefghijklmnopqrst";
+        char want[64];
+        struct buf out = BUF_INIT(64);
+
+        (void)snprintf(want, sizeof(want), "\"%.*s%.*s%s\"", (int)at, text, (int)unit.len - 2,
+                       (const char *)unit.data + 1, text + at + 1);
+        text[at] = c;
+        event_put_string(&out, text, 64);
+        ck_assert_str_eq(buf_str(&out), want);
+        buf_release(&out);
+    }
+    buf_release(&unit);
+}
+
+START_TEST(a_character_is_escaped_alike_in_every_place)
+{
+    for (int c = 1; c < 256; c++)
+        check_in_every_place((char)c);
+}
+END_TEST
+
 static const struct {
     const char *text;
     const char *json; /* with a limit of 16 */
@@ -208,6 +238,7 @@ int main(void)
         CASE(null_and_empty_members_are_left_out),
         CASE(an_intent_has_no_return_value),
         CASE_LOOP(text_is_escaped_into_valid_utf8, sizeof(escapes) / sizeof(*escapes)),
+        CASE(a_character_is_escaped_alike_in_every_place),
         CASE_LOOP(overlong_text_is_cut_between_characters, sizeof(cuts) / sizeof(*cuts)),
         CASE_LOOP(the_longest_event_fits_its_maximum, 4),
         CASE(numbers_are_written_whole),

@@ -29,6 +29,23 @@ START_TEST(times_are_written_as_rfc_3339_with_microseconds)
 }
 END_TEST
 
+START_TEST(every_day_is_as_the_calendar_has_it)
+{
+    const int64_t day = INT64_C(86400) * 1000000000;
+
+    for (int64_t at = INT64_MIN / day + 1; at < INT64_MAX / day; at++) {
+        time_t seconds = (time_t)(at * 86400 + 43210);
+        char text[CLOCK_TEXT_MAX];
+        char want[CLOCK_TEXT_MAX];
+        struct tm tm;
+
+        (void)strftime(want, sizeof(want), "%Y-%m-%dT%H:%M:%S.000000Z", gmtime_r(&seconds, &tm));
+        clock_format((int64_t)seconds * 1000000000, text);
+        ck_assert_str_eq(text, want);
+    }
+}
+END_TEST
+
 START_TEST(what_was_written_is_read_back)
 {
     static const char *const wrong[] = {"",
@@ -94,6 +111,7 @@ int main(void)
 {
     const struct suite_case cases[] = {
         CASE(times_are_written_as_rfc_3339_with_microseconds),
+        CASE(every_day_is_as_the_calendar_has_it),
         CASE(what_was_written_is_read_back),
         CASE(system_clock_tells_the_time_of_day),
         CASE(monotonic_clock_never_goes_back),
