@@ -130,6 +130,7 @@ static void session_free(struct session *session)
     }
     search_free(session->search);
     gate_memory_free(session->memory);
+    bytes_wipe(&session->vault, sizeof(session->vault)); /* with the key of its digests */
     (void)pthread_mutex_destroy(&session->lock);
     free(session);
 }
@@ -212,7 +213,7 @@ CK_RV app_session_open(struct app *app, CK_SLOT_ID slot, CK_FLAGS flags, CK_SESS
     (void)pthread_mutex_init(&session->lock, NULL);
     session->slot = slot;
     session->flags = flags;
-    session->refs = 1;
+    atomic_init(&session->refs, 1);
     (void)pthread_mutex_lock(&app->lock);
     rv = make_room(app);
     if (rv == CKR_OK) {
@@ -227,49 +228,40 @@ CK_RV app_session_open(struct app *app, CK_SLOT_ID slot, CK_FLAGS flags, CK_SESS
 }
 
 /* Gives a reference back; the last one ends the session. */
-static void session_unref(struct app *app, struct session *session)
+static void session_unref(struct session *session)
 {
-    bool last;
-
-    (void)pthread_mutex_lock(&app->lock);
-    last = --session->refs == 0;
-    (void)pthread_mutex_unlock(&app->lock);
-    if (last)
+    if (atomic_fetch_sub(&session->refs, 1) == 1)
         session_free(session);
 }
 
 CK_RV app_session_enter(struct app *app, CK_SESSION_HANDLE handle, struct session **ret)
 {
     struct session *session = NULL;
-    bool closed;
     size_t i;
 
     (void)pthread_mutex_lock(&app->lock);
     i = session_index(app, handle);
     if (i < app->session_count) {
         session = app->sessions[i];
-        session->refs++;
+        atomic_fetch_add(&session->refs, 1);
     }
     (void)pthread_mutex_unlock(&app->lock);
     if (session == NULL)
         return fail(CKR_SESSION_HANDLE_INVALID, "there is no session %lu", handle);
     (void)pthread_mutex_lock(&session->lock);
     /* It may have been closed while this call waited for the one before. */
-    (void)pthread_mutex_lock(&app->lock);
-    closed = session->closed;
-    (void)pthread_mutex_unlock(&app->lock);
-    if (closed) {
-        app_session_leave(app, session);
+    if (atomic_load(&session->closed)) {
+        app_session_leave(session);
         return fail(CKR_SESSION_HANDLE_INVALID, "session %lu was closed", handle);
     }
     *ret = session;
     return CKR_OK;
 }
 
-void app_session_leave(struct app *app, struct session *session)
+void app_session_leave(struct session *session)
 {
     (void)pthread_mutex_unlock(&session->lock);
-    session_unref(app, session);
+    session_unref(session);
 }
 
 /* With app->lock held: takes it out of the table; the table's reference becomes the caller's. */
@@ -277,7 +269,7 @@ static struct session *session_take(struct app *app, size_t i)
 {
     struct session *session = app->sessions[i];
 
-    session->closed = true;
+    atomic_store(&session->closed, true);
     app->session_count--;
     memmove(&app->sessions[i], &app->sessions[i + 1],
             (app->session_count - i) * sizeof(struct session *));
@@ -333,7 +325,7 @@ CK_RV app_session_close(struct app *app, CK_SESSION_HANDLE handle)
     handles_session_closed(app, handle);
     if (logged_out)
         handles_logged_out(app, session->slot);
-    session_unref(app, session);
+    session_unref(session);
     return CKR_OK;
 }
 
@@ -404,7 +396,7 @@ CK_RV app_login_begin(struct app *app, const struct session *session, const stru
         rv = fail(there->kind == login->kind ? CKR_USER_ALREADY_LOGGED_IN
                                              : CKR_USER_ANOTHER_ALREADY_LOGGED_IN,
                   "%s logged in at the same time", there->name);
-    else if (session != NULL && session->closed)
+    else if (session != NULL && atomic_load(&session->closed))
         rv = fail(CKR_SESSION_CLOSED, "the session was closed during the login");
     else
         rv = login_room(app);

@@ -72,12 +72,14 @@ struct login {
 struct session {
     CK_SESSION_HANDLE handle;
     CK_SLOT_ID slot;
-    CK_FLAGS flags;        /* CKF_RW_SESSION | CKF_SERIAL_SESSION */
-    CK_ULONG device_error; /* number of the rule that refused last (from 1), 0: none */
-    pthread_mutex_t lock;  /* held by the call that works in it */
-    unsigned refs;         /* the table's and running calls'; guarded by app->lock */
-    bool closed;           /* guarded by app->lock */
-    int64_t log_ns;        /* what its last record took to be written; guarded by lock */
+    CK_FLAGS flags;            /* CKF_RW_SESSION | CKF_SERIAL_SESSION */
+    CK_ULONG device_error;     /* number of the rule that refused last (from 1), 0: none */
+    pthread_mutex_t lock;      /* held by the call that works in it */
+    atomic_uint refs;          /* the table's and running calls'; grows under app->lock only */
+    atomic_bool closed;        /* set under app->lock */
+    struct vault_info vault;   /* of slot, at vault_generation; guarded by lock */
+    uint64_t vault_generation; /* 0: not read */
+    int64_t log_ns;            /* what its last record took to be written; guarded by lock */
     struct operation *operations[OPERATION_KINDS]; /* guarded by lock */
     struct message
         *messages[OPERATION_KINDS]; /* of the OPERATION_MESSAGE_ kinds; guarded by lock */
@@ -124,7 +126,7 @@ MUST_CHECK CK_RV app_session_open(struct app *app, CK_SLOT_ID slot, CK_FLAGS fla
                                   CK_SESSION_HANDLE *ret);
 /* Finds and locks; CKR_SESSION_HANDLE_INVALID. Give back with app_session_leave(). */
 MUST_CHECK CK_RV app_session_enter(struct app *app, CK_SESSION_HANDLE handle, struct session **ret);
-void app_session_leave(struct app *app, struct session *session);
+void app_session_leave(struct session *session);
 /* Closes: operations ended, session objects destroyed; the last session of a slot ends its login.
  */
 MUST_CHECK CK_RV app_session_close(struct app *app, CK_SESSION_HANDLE handle);

@@ -120,13 +120,32 @@ static CK_RV enter_slot(struct run *run, CK_SLOT_ID slot)
     return rv;
 }
 
+/* The session remembers it, so that threads do not meet at a shared lock for it. */
+static CK_RV enter_vault(struct run *run, struct session *session)
+{
+    uint64_t generation = 0;
+    CK_RV rv = run_generation(run, &generation);
+
+    if (rv == CKR_OK && session->vault_generation == generation) {
+        run->vault = session->vault;
+        run->has_vault = true;
+        return CKR_OK;
+    }
+    rv = rv == CKR_OK ? enter_slot(run, session->slot) : rv;
+    if (rv == CKR_OK) {
+        session->vault = run->vault;
+        session->vault_generation = generation;
+    }
+    return rv;
+}
+
 static CK_RV enter_session(struct run *run, CK_SESSION_HANDLE handle)
 {
     CK_RV rv = app_session_enter(run->app, handle, &run->session);
 
     if (rv != CKR_OK)
         return rv;
-    rv = enter_slot(run, run->session->slot);
+    rv = enter_vault(run, run->session);
     if (rv == CKR_SLOT_ID_INVALID)
         return fail(CKR_DEVICE_REMOVED, "the vault of this session is gone");
     return rv;
@@ -239,7 +258,7 @@ CK_RV call_leave(struct run *run, CK_RV rv)
     rv = gate_finish(run, rv);
     release_outputs(run, rv == CKR_OK);
     if (run->session != NULL)
-        app_session_leave(run->app, run->session);
+        app_session_leave(run->session);
     trail = run->app->engine != NULL ? engine_trail(run->app->engine) : NULL;
     if (rv != CKR_OK && rv != CKR_BUFFER_TOO_SMALL)
         tell(run, rv, fail_reason());

@@ -58,13 +58,12 @@ static const char *proof_of(const struct run *run)
     return who_proof(&login);
 }
 
-/* The members every record of this run shares. */
+/* The members every record of this run shares. Who acts is in its grant, or proof_of() tells. */
 static void event_start(const struct run *run, struct event *event)
 {
     *event = (struct event){
         .phase = EVENT_DONE,
         .app = run->app->id,
-        .proof = proof_of(run),
         .pid = run->app->pid,
         .uid = run->app->uid,
         .exe = text_or_null(run->app->exe),
@@ -297,27 +296,20 @@ void gate_keep(struct run *run, struct grant *ret)
     run->gate.granted = false;
 }
 
-/* Would gate_ask() answer the same as when it gave the grant? */
+/* Would gate_ask() answer the same as when it gave the grant? The rules and whom they bind a login
+ * to are of the store's generation. */
 static CK_RV still_holds(struct run *run, const struct grant *grant, bool *ret)
 {
-    char principal[sizeof(grant->principal)];
-    struct rules *rules = NULL;
     struct login login;
     uint64_t generation = 0;
     CK_RV rv = gate_login(run, &login);
 
     if (rv == CKR_OK)
         rv = run_generation(run, &generation);
-    if (rv == CKR_OK)
-        rv = engine_rules(run->app->engine, &run->vault, generation, &rules);
     if (rv != CKR_OK)
         return rv;
-    who_bind(run, rules, &login);
-    who_text(run, &login, principal, sizeof(principal));
-    *ret = generation == grant->generation && question_lasts(rules) &&
-           strcmp(principal, grant->principal) == 0 &&
-           strcmp(who_proof(&login), grant->proof) == 0 && !gate_clock_is_back(run, grant->action);
-    engine_rules_release(run->app->engine, rules);
+    *ret = grant->lasts && generation == grant->generation && login_same(&login, &grant->login) &&
+           !gate_clock_is_back(run, grant->action);
     return CKR_OK;
 }
 
@@ -450,6 +442,7 @@ CK_RV gate_note(struct run *run, enum action action, const char *user, CK_RV rv)
     event_start(run, &event);
     event.action = schema_action_name(action);
     event.principal = principal;
+    event.proof = proof_of(run);
     event.digest = text_or_null(run->gate.digest);
     event.rv = rv;
     event.reason = rv != CKR_OK ? text_or_null(reason) : NULL;
@@ -461,6 +454,7 @@ CK_RV gate_warn(struct run *run, const char *sentence)
     struct event event;
 
     event_start(run, &event);
+    event.proof = proof_of(run);
     event.rv = CKR_OK;
     event.reason = sentence;
     return append(run, &event, NULL);
@@ -470,13 +464,14 @@ CK_RV gate_finish(struct run *run, CK_RV rv)
 {
     struct grant_texts texts;
     struct event event;
-    char reason[FAIL_REASON_MAX];
+    char reason[FAIL_REASON_MAX] = "";
     CK_RV logged;
 
     /* A short buffer is no outcome: the operation goes on, and nothing was released. */
     if (!run->gate.granted || (rv == CKR_BUFFER_TOO_SMALL && !run->gate.intended))
         return rv;
-    (void)snprintf(reason, sizeof(reason), "%s", fail_reason());
+    if (rv != CKR_OK)
+        (void)snprintf(reason, sizeof(reason), "%s", fail_reason());
     event_start(run, &event);
     event_grant(&run->gate.grant, &texts, &event);
     event.phase = run->gate.intended ? EVENT_OUTCOME : EVENT_DONE;
@@ -488,7 +483,7 @@ CK_RV gate_finish(struct run *run, CK_RV rv)
     event.has_count = run->gate.has_count;
     event.count = run->gate.count;
     event.rv = rv;
-    event.reason = rv != CKR_OK ? text_or_null(reason) : NULL;
+    event.reason = text_or_null(reason);
     if (rv == CKR_OK) {
         event.new_policy = text_or_null(run->gate.new_policy);
         event.policy_change = run->gate.policy_change;

@@ -83,6 +83,9 @@ struct grant {
     char parameters[65];         /* SHA-256 of the mechanism's parameters, hex; "" when none */
     char principal[PRINCIPAL_MAX + 33];
     const char *proof;   /* how it was proved that the caller is that: a constant word */
+    struct login login;  /* what that was told by: while it is the same, so is the principal */
+    bool lasts;          /* the answer does not change by itself (question_lasts) */
+    bool any_parameters; /* nor with the mechanism's parameters (question_hears_parameters) */
     uint64_t generation; /* of the store, at which it was given */
     uint64_t approvals;  /* that it took */
     bool pays;           /* the policy counts uses: gate_pay() when the data is there */

@@ -19,6 +19,7 @@ struct question {
     struct policy_request request;
     struct policy_verdict verdict;
     /* Storage that request and verdict point into. */
+    struct login told;  /* who says to be there */
     struct login login; /* as whom it is asked */
     bool may_bind; /* asked as the Unix user first, as the user it is bound to where that is refused
                     */

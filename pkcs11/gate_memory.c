@@ -23,13 +23,9 @@
 #define REMEMBERED 4
 
 struct remembered {
-    uint64_t generation; /* of the store; 0: nothing here */
-    const struct call *call;
-    uint8_t object[OBJECT_ID_LEN];
-    uint64_t record; /* the object's own generation */
-    struct login login;
-    bool any_parameters;
-    struct grant grant; /* with action and mechanism */
+    const struct call *call; /* NULL: nothing here */
+    uint64_t record;         /* the object's own generation */
+    struct grant grant;      /* with the store's, the object, action, mechanism and login */
 };
 
 struct gate_memory {
@@ -76,11 +72,13 @@ static bool has_parameters(const CK_MECHANISM *mechanism)
 static bool is_of(const struct remembered *r, const struct run *run, const struct ask *ask,
                   uint64_t generation, const struct login *login)
 {
-    return r->generation == generation && r->call == run->call && r->grant.action == ask->action &&
-           r->grant.mechanism == ask->mechanism->mechanism &&
-           (r->any_parameters || !has_parameters(ask->mechanism)) &&
-           memcmp(r->object, ask->object->id, OBJECT_ID_LEN) == 0 &&
-           r->record == ask->object->generation && login_same(&r->login, login);
+    const struct grant *grant = &r->grant;
+
+    return r->call == run->call && grant->generation == generation &&
+           grant->action == ask->action && grant->mechanism == ask->mechanism->mechanism &&
+           (grant->any_parameters || !has_parameters(ask->mechanism)) &&
+           memcmp(grant->object.id, ask->object->id, OBJECT_ID_LEN) == 0 &&
+           r->record == ask->object->generation && login_same(&grant->login, login);
 }
 
 /* Who asks, and the state of the store it is about. */
@@ -118,38 +116,19 @@ CK_RV gate_reuse(struct run *run, const struct ask *ask, const struct grant *gra
     return rv;
 }
 
-/* The rules that gave the grant, and they last. */
-static bool may_last(struct run *run, uint64_t generation, bool *ret_any_parameters)
-{
-    struct rules *rules = NULL;
-    bool lasts;
-
-    if (engine_rules(run->app->engine, &run->vault, generation, &rules) != CKR_OK)
-        return false;
-    lasts = strcmp(rules->hash, run->gate.grant.policy) == 0 && question_lasts(rules);
-    *ret_any_parameters = !question_hears_parameters(rules);
-    engine_rules_release(run->app->engine, rules);
-    return lasts;
-}
-
 void gate_remember(struct run *run, const struct ask *ask)
 {
+    const struct grant *grant = &run->gate.grant;
     struct gate_memory *memory;
-    struct remembered r;
 
-    if (!run->gate.granted || !may_be_remembered(run, ask) ||
-        see_state(run, &r.generation, &r.login) != CKR_OK ||
-        !may_last(run, r.generation, &r.any_parameters) ||
-        (!r.any_parameters && has_parameters(ask->mechanism)))
+    if (!run->gate.granted || !grant->lasts || !may_be_remembered(run, ask) ||
+        (!grant->any_parameters && has_parameters(ask->mechanism)))
         return;
     memory = memory_of(run);
     if (memory == NULL)
         return; /* asked again next time */
-    r.call = run->call;
-    memcpy(r.object, ask->object->id, OBJECT_ID_LEN);
-    r.record = ask->object->generation;
-    r.grant = run->gate.grant;
-    memory->list[memory->next] = r;
+    memory->list[memory->next] =
+        (struct remembered){.call = run->call, .record = ask->object->generation, .grant = *grant};
     memory->next = (memory->next + 1) % REMEMBERED;
 }
 

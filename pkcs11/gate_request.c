@@ -285,7 +285,8 @@ CK_RV question_new(struct run *run, const struct ask *ask, struct question *q)
     memset(q, 0, sizeof(*q));
     q->run = run;
     q->ask = ask;
-    rv = ask->as_unix ? CKR_OK : gate_login(run, &q->login);
+    rv = ask->as_unix ? CKR_OK : gate_login(run, &q->told);
+    q->login = q->told;
     if (rv == CKR_OK)
         rv = rules_for(run, ask->action, &q->rules);
     if (rv != CKR_OK)
@@ -481,6 +482,9 @@ void question_fill(const struct question *q, struct grant *grant)
 {
     who_text(q->run, &q->login, grant->principal, sizeof(grant->principal));
     grant->proof = who_proof(&q->login);
+    grant->login = q->told;
+    grant->lasts = question_lasts(q->rules);
+    grant->any_parameters = !question_hears_parameters(q->rules);
     list_rules(q, grant->rules, sizeof(grant->rules));
     memcpy(grant->policy, q->rules->hash, sizeof(grant->policy));
 }

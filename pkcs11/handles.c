@@ -253,7 +253,7 @@ CK_RV handles_session(struct app *app, const struct session *session, struct obj
         return fail_memory();
     (void)pthread_mutex_lock(&app->lock);
     /* What ends with the session is past already: nobody would end this object. */
-    if (session->closed)
+    if (atomic_load(&session->closed))
         rv = fail(CKR_SESSION_CLOSED, "the session was closed while the object was made");
     else
         rv = row_handle(app->handles, session->slot, held->object.id, true, ret);

@@ -16,12 +16,15 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
 
 #ifndef KEYWARD_LIBEXECDIR
 #error "the build defines where keyward-hsm is installed"
 #endif
+
+#define OWN_PAGE 4096
 
 static struct module {
     _Atomic(struct app *) app;
@@ -30,7 +33,36 @@ static struct module {
     atomic_uint_least64_t users;
     _Atomic(pid_t) changing; /* the process that is at it, 0: none */
     bool knows_fork;         /* the handlers are in place; guarded by changing */
+    atomic_bool knows_pid;   /* the kernel empties own_page in a child */
+    union {
+        _Atomic(pid_t) pid; /* this process, 0: not asked yet */
+        char whole[OWN_PAGE];
+    } own_page __attribute__((aligned(OWN_PAGE)));
 } module;
+
+/* getpid() is a system call, and needed twice in a signature. The page is empty in a child however
+ * it was made, also by a host that goes past fork() and its handlers. */
+static pid_t own_pid(void)
+{
+    pid_t pid = 0;
+
+    if (!atomic_load_explicit(&module.knows_pid, memory_order_relaxed))
+        return getpid();
+    pid = atomic_load_explicit(&module.own_page.pid, memory_order_relaxed);
+    if (pid == 0) {
+        pid = getpid();
+        atomic_store_explicit(&module.own_page.pid, pid, memory_order_relaxed);
+    }
+    return pid;
+}
+
+/* Not before Linux 4.14, nor where pages are larger: then the kernel is asked every time. */
+static void know_pid(void)
+{
+    if (sysconf(_SC_PAGESIZE) == OWN_PAGE &&
+        madvise(&module.own_page, OWN_PAGE, MADV_WIPEONFORK) == 0)
+        atomic_store(&module.knows_pid, true);
+}
 
 #define USERS_MASK UINT64_C(0xffffffff)
 
@@ -47,7 +79,7 @@ static void users_enter(pid_t self)
 
 CK_RV module_acquire(struct app **ret)
 {
-    pid_t self = getpid();
+    pid_t self = own_pid();
     struct app *app;
 
     users_enter(self);
@@ -237,6 +269,7 @@ CK_RV C_Initialize(CK_VOID_PTR args)
     if (rv != CKR_OK)
         return rv;
     change_begin();
+    know_pid();
     rv = know_fork();
     if (rv == CKR_OK)
         rv = initialize();

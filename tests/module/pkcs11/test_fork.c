@@ -7,6 +7,7 @@
 #include <stdatomic.h>
 #include <stdio_ext.h>
 #include <stdlib.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 /* ---- what children do ---- */
@@ -84,6 +85,29 @@ START_TEST(a_child_is_not_initialized_and_its_parent_still_is)
     lab_signs(&lab, session);
     ck_assert_uint_eq(lab_token(&lab, lab.slot).ulSessionCount, 1);
     ck_assert_int_eq(lab_worker(&lab), worker);
+    lab_end(&lab);
+}
+END_TEST
+
+/* Handlers of fork() do not run: what a child is told by must not hang on them. */
+START_TEST(a_child_made_past_fork_is_not_initialized_either)
+{
+    CK_SESSION_HANDLE session;
+    struct lab lab;
+    pid_t child;
+
+    lab_start(&lab);
+    session = lab_alice(&lab);
+    lab_signs(&lab, session);
+    child = (pid_t)syscall(SYS_clone, SIGCHLD, NULL, NULL, NULL, NULL);
+    ck_assert_int_ge(child, 0);
+    if (child == 0) {
+        CK_INFO info;
+
+        _exit(lab.f->C_GetInfo(&info) == CKR_CRYPTOKI_NOT_INITIALIZED ? 0 : 1);
+    }
+    lab_join(child);
+    lab_signs(&lab, session);
     lab_end(&lab);
 }
 END_TEST
@@ -333,6 +357,7 @@ int main(void)
 {
     const struct suite_case cases[] = {
         CASE(a_child_is_not_initialized_and_its_parent_still_is),
+        CASE(a_child_made_past_fork_is_not_initialized_either),
         CASE(a_child_has_neither_the_parents_sessions_nor_its_login),
         CASE_SLOW(a_child_with_its_own_initialize_signs_while_the_parent_signs, 120),
         CASE_SLOW(a_grandchild_is_an_application_of_its_own_too, 60),
