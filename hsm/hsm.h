@@ -58,6 +58,10 @@ struct hsm_config {
     bool in_process; /* the library is loaded here, not in a worker; then no call has a deadline */
     unsigned deadline_ms; /* per call; the worker is killed and restarted past it. 0: 10,000 */
     unsigned lanes;       /* most sessions open at once. 0: 8 */
+    /* Called once while hsm_open() waits for the HSM, which takes longer than all else of a start,
+     * or before it does; its failure is hsm_open()'s. NULL: nothing. */
+    CK_RV (*meanwhile)(void *ctx);
+    void *meanwhile_ctx;
 };
 
 /* Starts nothing yet that the caller must wait for twice: worker up, library loaded, logged in,

@@ -62,6 +62,7 @@ CK_RV pool_new(const struct hsm_config *config, struct local *local, struct pool
     p->owner = getpid();
     p->local = local;
     p->cpus = count_cpus();
+    p->meanwhile = (struct pool_meanwhile){config->meanwhile, config->meanwhile_ctx};
     p->limit = config->lanes > 0 ? config->lanes : LANES_DEFAULT;
     if (p->limit > POOL_LANES_MAX)
         p->limit = POOL_LANES_MAX;
@@ -124,6 +125,11 @@ static CK_RV ensure_up(struct pool *p)
     p->relogins_before += p->relogins;
     p->relogins = 0;
     return CKR_OK;
+}
+
+CK_RV pool_meanwhile(struct pool *p)
+{
+    return p->meanwhile.run != NULL ? p->meanwhile.run(p->meanwhile.ctx) : CKR_OK;
 }
 
 static void close_lane(struct pool *p, struct pool_lane *lane, bool ours)
@@ -201,6 +207,7 @@ CK_RV pool_start(struct pool *p)
     rv = ensure_up(p);
     if (rv != CKR_OK && p->pin_refused)
         rv = fail(CKR_PIN_INCORRECT, "%s", p->why_down);
+    p->meanwhile.run = NULL;
     (void)pthread_mutex_unlock(&p->mutex);
     return rv;
 }

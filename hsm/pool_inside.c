@@ -54,6 +54,9 @@ static CK_RV start(struct pool *p, enum wire_trouble *ret)
     if (p->leased > 0)
         return fail(CKR_DEVICE_ERROR, "the HSM's library was lost, and other calls are still in "
                                       "it: it is loaded again when they have come back");
+    rv = pool_meanwhile(p);
+    if (rv != CKR_OK)
+        return rv;
     unload(p);
     p->device = calloc(1, sizeof(*p->device));
     if (p->device == NULL)

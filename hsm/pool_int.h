@@ -35,6 +35,12 @@ struct pool_config {
     uint64_t deadline_ms;
 };
 
+/* See struct hsm_config. */
+struct pool_meanwhile {
+    CK_RV (*run)(void *ctx);
+    void *ctx;
+};
+
 /*
  * How the HSM's library is reached: in a worker (pool_worker.c), or in this process
  * (pool_inside.c). ours: false in a forked child, where all there is to do is to forget.
@@ -73,6 +79,7 @@ struct pool {
     struct spawned worker; /* the way to a worker */
     struct device *device; /* the other way; NULL until it was up once */
     bool up;
+    struct pool_meanwhile meanwhile; /* of the first start */
     bool pin_refused;
     unsigned generation;                /* of the worker; counts starts */
     int64_t starts[POOL_STARTS_KEPT];   /* times of the last starts, oldest first */
@@ -94,6 +101,8 @@ MUST_CHECK CK_RV pool_lose_lane(struct pool *p, const struct pool_lane *lane, co
  * is nothing. */
 MUST_CHECK CK_RV pool_mind(struct pool *p, const struct pool_lane *lane, CK_RV rv,
                            uint64_t relogins, enum wire_trouble trouble, bool *ret_lost);
+/* What the caller does while the device starts; nothing but at the first start. */
+MUST_CHECK CK_RV pool_meanwhile(struct pool *p);
 /* An answer's code and reason as a failure of this thread. */
 MUST_CHECK CK_RV pool_heard(const struct wire_answer *answer);
 

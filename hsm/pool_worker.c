@@ -59,28 +59,43 @@ CK_RV pool_heard(const struct wire_answer *answer)
                 (int)answer->reason.len, (const char *)answer->reason.data);
 }
 
-/* The first request over the control socket and its answer. */
-static CK_RV tell(const struct pool_config *c, struct spawned *worker, enum wire_op op,
-                  struct wire_about *about, enum wire_trouble *ret_trouble)
+static CK_RV fail_first(const struct pool_config *c)
+{
+    return fail(CKR_DEVICE_ERROR,
+                "the HSM's library crashed or hung while it was loaded or logged in to (%s)",
+                c->texts[WIRE_MODULE]);
+}
+
+/* The first request over the control socket. */
+static CK_RV ask_first(const struct pool_config *c, const struct spawned *worker, enum wire_op op)
 {
     struct buf frame = BUF_INIT(CONTROL_FRAME_MAX);
     struct wire_request q = {.op = op, .deadline_ms = c->deadline_ms};
-    struct wire_answer a = {0};
-    int64_t deadline = channel_deadline(c->deadline_ms);
-    struct control_passed passed = CONTROL_PASSES_NONE;
-    CK_RV rv;
+    CK_RV rv = CKR_OK;
 
     for (size_t i = 0; i < WIRE_TEXT_COUNT; i++)
         q.texts[i] = bytes_from_str(c->texts[i]);
     if (!wire_put_request(&frame, &q))
         rv = fail_argument("config");
-    else if (control_send(worker->control, buf_bytes(&frame), CONTROL_PASSES_NONE, deadline) !=
-                 CHANNEL_OK ||
-             control_receive(worker->control, &frame, deadline, &passed) != CHANNEL_OK ||
-             !wire_get_answer(buf_bytes(&frame), &a))
-        rv = fail(CKR_DEVICE_ERROR,
-                  "the HSM's library crashed or hung while it was loaded or logged in to (%s)",
-                  c->texts[WIRE_MODULE]);
+    else if (control_send(worker->control, buf_bytes(&frame), CONTROL_PASSES_NONE,
+                          channel_deadline(c->deadline_ms)) != CHANNEL_OK)
+        rv = fail_first(c);
+    buf_release(&frame);
+    return rv;
+}
+
+static CK_RV hear_first(const struct pool_config *c, const struct spawned *worker,
+                        struct wire_about *about, enum wire_trouble *ret_trouble)
+{
+    struct buf frame = BUF_INIT(CONTROL_FRAME_MAX);
+    struct wire_answer a = {0};
+    struct control_passed passed = CONTROL_PASSES_NONE;
+    CK_RV rv;
+
+    if (control_receive(worker->control, &frame, channel_deadline(c->deadline_ms), &passed) !=
+            CHANNEL_OK ||
+        !wire_get_answer(buf_bytes(&frame), &a))
+        rv = fail_first(c);
     else
         rv = pool_heard(&a);
     if (rv == CKR_OK && about != NULL && !wire_get_about(a.out, about))
@@ -92,6 +107,19 @@ static CK_RV tell(const struct pool_config *c, struct spawned *worker, enum wire
     return rv;
 }
 
+/* Whatever the caller's own part comes to, the worker is heard out: SoftHSM is not to be killed in
+ * its login. */
+static CK_RV hear_meanwhile(struct pool *p, const struct spawned *worker, enum wire_trouble *ret)
+{
+    char why[FAIL_REASON_MAX];
+    CK_RV own = pool_meanwhile(p);
+    CK_RV rv;
+
+    (void)snprintf(why, sizeof(why), "%s", fail_reason());
+    rv = hear_first(&p->config, worker, p->about, ret);
+    return own != CKR_OK ? fail(own, "%s", why) : rv;
+}
+
 static CK_RV start(struct pool *p, enum wire_trouble *ret)
 {
     struct spawned worker = SPAWNED_NONE;
@@ -99,7 +127,9 @@ static CK_RV start(struct pool *p, enum wire_trouble *ret)
                             channel_deadline(p->config.deadline_ms), &worker);
 
     if (rv == CKR_OK)
-        rv = tell(&p->config, &worker, WIRE_OPEN, p->about, ret);
+        rv = ask_first(&p->config, &worker, WIRE_OPEN);
+    if (rv == CKR_OK)
+        rv = hear_meanwhile(p, &worker, ret);
     if (rv == CKR_OK)
         p->worker = worker;
     else
@@ -257,7 +287,9 @@ CK_RV pool_create_softhsm(const struct hsm_config *config, const char *so_pin_fi
     rv = spawn_worker(c.worker, c.texts[WIRE_SOFTHSM_CONF], channel_deadline(c.deadline_ms),
                       &worker);
     if (rv == CKR_OK)
-        rv = tell(&c, &worker, WIRE_CREATE, NULL, &trouble);
+        rv = ask_first(&c, &worker, WIRE_CREATE);
+    if (rv == CKR_OK)
+        rv = hear_first(&c, &worker, NULL, &trouble);
     if (rv == CKR_OK)
         spawn_let_go(&worker);
     else

@@ -134,6 +134,38 @@ START_TEST(configuration_without_a_needed_part_is_refused)
 }
 END_TEST
 
+struct part {
+    unsigned calls;
+    CK_RV rv;
+};
+
+static CK_RV do_part(void *ctx)
+{
+    struct part *part = ctx;
+
+    part->calls++;
+    return part->rv == CKR_OK ? CKR_OK : (fail)(part->rv, "the caller's own part");
+}
+
+/* The library is logged in to all the same, or not touched: it is never left half-way. */
+START_TEST(what_the_caller_does_while_the_hsm_starts_decides_too)
+{
+    struct part part = {.rv = CKR_FUNCTION_FAILED};
+    struct hsm_world w;
+
+    world_init(&w);
+    w.config.meanwhile = do_part;
+    w.config.meanwhile_ctx = &part;
+    assert_rv(CKR_FUNCTION_FAILED, open_fails(&w));
+    ck_assert_str_eq(fail_reason(), "the caller's own part");
+    ck_assert_uint_eq(part.calls, 1);
+    part.rv = CKR_OK;
+    world_open(&w);
+    ck_assert_uint_eq(part.calls, 2);
+    world_release(&w);
+}
+END_TEST
+
 START_TEST(program_that_is_no_worker_is_refused)
 {
     struct hsm_world w;
@@ -398,6 +430,7 @@ int main(void)
         CASE(login_waits_for_the_lock_of_the_home_but_not_for_ever),
         CASE_LOOP(token_cut_short_or_missing_is_mended, 4),
         CASE(whole_token_is_left_alone_and_a_damaged_copy_is_not_put_back),
+        CASE(what_the_caller_does_while_the_hsm_starts_decides_too),
         /* Of the worker alone: OF_WORKER of them. */
         CASE(program_that_is_no_worker_is_refused),
         CASE(pin_refused_at_a_restart_is_not_tried_again_until_reopened),
