@@ -60,15 +60,28 @@ static CK_RV check_hsm_residence(const struct run *run, const CK_ATTRIBUTE *temp
     return CKR_OK;
 }
 
-/* Chosen at birth: by the template, or by the vault's default. A view of the object from then on,
- * not an attribute it carries. */
-static CK_RV set_protection(const struct run *run, const CK_ATTRIBUTE *template, CK_ULONG count,
-                            struct object *key)
+/*
+ * Where the template is silent: the vault's default, but for a session key that is derived. It
+ * stays with the key it comes from; and one that is to derive in turn is a software key, since the
+ * HSM derives nothing from a secret key.
+ */
+static enum protection silent_protection(const struct run *run, const struct object *base,
+                                         const struct object *key)
+{
+    if (base == NULL || base->cls == CKO_PUBLIC_KEY || birth_is_token(key))
+        return run->vault.protection;
+    return attrs_true(&key->attrs, CKA_DERIVE) ? PROTECTION_SOFTWARE : base->protection;
+}
+
+/* Chosen at birth: by the template, or by what holds where it is silent. A view of the object from
+ * then on, not an attribute it carries. */
+static CK_RV set_protection(const struct run *run, const struct object *base,
+                            const CK_ATTRIBUTE *template, CK_ULONG count, struct object *key)
 {
     const CK_ATTRIBUTE *asked = attrs_get(&key->attrs, CKA_KEYWARD_PROTECTION);
     CK_RV rv = CKR_OK;
 
-    key->protection = run->vault.protection;
+    key->protection = silent_protection(run, base, key);
     if (asked != NULL)
         rv = protection_parse(BYTES(asked->pValue, asked->ulValueLen), &key->protection);
     attrs_remove(&key->attrs, CKA_KEYWARD_PROTECTION);
@@ -79,8 +92,9 @@ static CK_RV set_protection(const struct run *run, const CK_ATTRIBUTE *template,
 
 /* ---- beginning ---- */
 
-CK_RV birth_begin(struct run *run, CK_OBJECT_CLASS cls, CK_KEY_TYPE key_type, enum template_use use,
-                  const CK_ATTRIBUTE *template, CK_ULONG count, struct object *ret)
+CK_RV birth_begin_from(struct run *run, const struct object *base, CK_OBJECT_CLASS cls,
+                       CK_KEY_TYPE key_type, enum template_use use, const CK_ATTRIBUTE *template,
+                       CK_ULONG count, struct object *ret)
 {
     enum object_kind kind = kind_of(cls, key_type);
     struct object object = {.cls = cls};
@@ -100,13 +114,19 @@ CK_RV birth_begin(struct run *run, CK_OBJECT_CLASS cls, CK_KEY_TYPE key_type, en
     if (rv == CKR_OK)
         rv = set_dates(kind, &object);
     if (rv == CKR_OK && ((unsigned)kind & KINDS_SECURED) != 0)
-        rv = set_protection(run, template, count, &object);
+        rv = set_protection(run, base, template, count, &object);
     if (rv != CKR_OK) {
         object_release(&object);
         return rv;
     }
     *ret = object;
     return CKR_OK;
+}
+
+CK_RV birth_begin(struct run *run, CK_OBJECT_CLASS cls, CK_KEY_TYPE key_type, enum template_use use,
+                  const CK_ATTRIBUTE *template, CK_ULONG count, struct object *ret)
+{
+    return birth_begin_from(run, NULL, cls, key_type, use, template, count, ret);
 }
 
 bool birth_is_token(const struct object *object)

@@ -16,6 +16,11 @@
 MUST_CHECK CK_RV birth_begin(struct run *run, CK_OBJECT_CLASS cls, CK_KEY_TYPE key_type,
                              enum template_use use, const CK_ATTRIBUTE *template, CK_ULONG count,
                              struct object *ret);
+/* The same of a key that is derived from another, whose protection it has where it is a session key
+ * and the template does not say. */
+MUST_CHECK CK_RV birth_begin_from(struct run *run, const struct object *base, CK_OBJECT_CLASS cls,
+                                  CK_KEY_TYPE key_type, enum template_use use,
+                                  const CK_ATTRIBUTE *template, CK_ULONG count, struct object *ret);
 
 bool birth_is_token(const struct object *object);
 

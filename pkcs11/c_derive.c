@@ -6,6 +6,7 @@
  * the security of PKCS #11", 2003).
  */
 #include "pkcs11/derive_int.h"
+#include "pkcs11/roles.h"
 
 #include <string.h>
 
@@ -23,6 +24,15 @@ static bool passes_bits_on(CK_MECHANISM_TYPE mechanism)
         if (types[i] == mechanism)
             return true;
     return false;
+}
+
+CK_RV derive_template(const CK_ATTRIBUTE *template, CK_ULONG count, struct attrs *ret)
+{
+    CK_RV rv = template_scan(template, count);
+
+    for (CK_ULONG i = 0; rv == CKR_OK && i < count; i++)
+        rv = attrs_set(ret, template[i].type, BYTES(template[i].pValue, template[i].ulValueLen));
+    return rv;
 }
 
 /* ---- what the new key inherits ---- */
@@ -189,6 +199,57 @@ static size_t find_master(CK_MECHANISM_TYPE type)
     return i;
 }
 
+/*
+ * What a template leaves out. A master secret derives the keys of its connection and signs its
+ * handshake, with the mechanisms that can do both; what curves agree on, without a function, is
+ * there to derive from. SunPKCS11 asks for both with no word of their use.
+ */
+static bool is_raw_agreement(const CK_MECHANISM *mechanism, const struct attrs *template)
+{
+    const CK_ECDH1_DERIVE_PARAMS *params = mechanism->pParameter;
+
+    return (mechanism->mechanism == CKM_ECDH1_DERIVE ||
+            mechanism->mechanism == CKM_ECDH1_COFACTOR_DERIVE) &&
+           params->kdf == CKD_NULL &&
+           attrs_ulong(template, CKA_KEY_TYPE, CKK_GENERIC_SECRET) == CKK_GENERIC_SECRET;
+}
+
+static bool names_usage(const struct attrs *template)
+{
+    static const CK_ATTRIBUTE_TYPE usages[] = {CKA_DERIVE,  CKA_SIGN, CKA_VERIFY, CKA_ENCRYPT,
+                                               CKA_DECRYPT, CKA_WRAP, CKA_UNWRAP};
+
+    for (size_t i = 0; i < sizeof(usages) / sizeof(*usages); i++)
+        if (attrs_get(template, usages[i]) != NULL)
+            return true;
+    return false;
+}
+
+static CK_RV say_master(struct attrs *template)
+{
+    static const CK_MECHANISM_TYPE labelled[] = {ROLE_TLS12_LABELLED};
+    CK_RV rv = attrs_set_bool(template, CKA_DERIVE, true);
+
+    if (rv == CKR_OK)
+        rv = attrs_set_bool(template, CKA_SIGN, true);
+    if (rv == CKR_OK)
+        rv = attrs_set_bool(template, CKA_VERIFY, true);
+    return rv == CKR_OK ? attrs_set(template, CKA_ALLOWED_MECHANISMS,
+                                    BYTES((const uint8_t *)labelled, sizeof(labelled)))
+                        : rv;
+}
+
+static CK_RV say_usage(const CK_MECHANISM *mechanism, const struct object *base,
+                       struct attrs *template)
+{
+    if (names_usage(template) || attrs_bytes(&base->attrs, CKA_DERIVE_TEMPLATE).len > 0)
+        return CKR_OK;
+    if (find_master(mechanism->mechanism) < MASTERS)
+        return attrs_get(template, CKA_ALLOWED_MECHANISMS) == NULL ? say_master(template) : CKR_OK;
+    return is_raw_agreement(mechanism, template) ? attrs_set_bool(template, CKA_DERIVE, true)
+                                                 : CKR_OK;
+}
+
 /* A master secret goes on to keys of its connection only, unless the template limits it otherwise.
  */
 static CK_RV limit_master(CK_MECHANISM_TYPE type, struct object *object)
@@ -223,14 +284,29 @@ static CK_RV give_version(struct run *run, const CK_MECHANISM *mechanism, const 
 
 /* ---- one key ---- */
 
+static CK_RV begin_with(struct run *run, const struct key_use *use, const struct deriving *d,
+                        struct incoming *ret)
+{
+    const struct object *base = key_use_object(use);
+    struct attrs template = ATTRS_INIT;
+    CK_RV rv = derive_template(d->template, d->count, &template);
+
+    if (rv == CKR_OK)
+        rv = say_usage(d->mechanism, base, &template);
+    if (rv == CKR_OK)
+        rv = incoming_begin(run, &derive_way, base, d->mechanism, template.list, template.count,
+                            ret);
+    attrs_release(&template);
+    return rv;
+}
+
 static CK_RV derive_with(struct run *run, const struct key_use *use, const struct deriving *d)
 {
     SCOPED(held_release_p) struct held *second = NULL;
     CK_MECHANISM_TYPE type = d->mechanism->mechanism;
     struct incoming incoming;
     struct secret *value = NULL;
-    CK_RV rv = incoming_begin(run, &derive_way, key_use_object(use), d->mechanism, d->template,
-                              d->count, &incoming);
+    CK_RV rv = begin_with(run, use, d, &incoming);
 
     if (rv != CKR_OK)
         return rv;

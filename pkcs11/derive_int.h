@@ -16,6 +16,9 @@ struct deriving {
 
 extern const struct incoming_way derive_way;
 
+/* A caller's template, scanned and copied, so that more can be said in it. ret: ATTRS_INIT. */
+MUST_CHECK CK_RV derive_template(const CK_ATTRIBUTE *template, CK_ULONG count, struct attrs *ret);
+
 /* What the new key has of its base: its history, and where the mechanism passes bits on, its
  * limits.
  */

@@ -41,16 +41,12 @@ static void set_release(struct set *set)
 static CK_RV add_template(struct set *set, const CK_ATTRIBUTE *template, CK_ULONG count)
 {
     struct part *part = &set->parts[set->count];
-    CK_RV rv = template_scan(template, count);
 
     if (set->count == SET_MAX)
         return fail_internal("a set has room for what a parameter can ask for");
     *part = (struct part){.template = ATTRS_INIT};
     set->count++;
-    for (CK_ULONG i = 0; rv == CKR_OK && i < count; i++)
-        rv = attrs_set(&part->template, template[i].type,
-                       BYTES(template[i].pValue, template[i].ulValueLen));
-    return rv;
+    return derive_template(template, count, &part->template);
 }
 
 /* ---- before the base key is used ---- */

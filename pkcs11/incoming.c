@@ -36,15 +36,17 @@ static CK_RV find_kind(const struct incoming_way *way, const CK_ATTRIBUTE *templ
 }
 
 static CK_RV begin_object(struct run *run, const struct incoming_way *way,
-                          const CK_ATTRIBUTE *template, CK_ULONG count, struct object *ret)
+                          const struct object *from, const CK_ATTRIBUTE *template, CK_ULONG count,
+                          struct object *ret)
 {
+    const struct object *base = way->use == TEMPLATE_DERIVE ? from : NULL;
     CK_OBJECT_CLASS cls = CKO_SECRET_KEY;
     CK_KEY_TYPE type = CKK_GENERIC_SECRET;
     struct object *one = ret;
     CK_RV rv = find_kind(way, template, count, &cls, &type);
 
     if (rv == CKR_OK)
-        rv = birth_begin(run, cls, type, way->use, template, count, ret);
+        rv = birth_begin_from(run, base, cls, type, way->use, template, count, ret);
     if (rv == CKR_OK)
         rv = birth_check_place(run, ret);
     if (rv == CKR_OK)
@@ -96,7 +98,7 @@ CK_RV incoming_begin(struct run *run, const struct incoming_way *way, const stru
     if (rv == CKR_OK)
         rv = nested_merge(from, way->template, template, count, &merged);
     if (rv == CKR_OK)
-        rv = begin_object(run, way, merged.list, merged.count, &incoming.object);
+        rv = begin_object(run, way, from, merged.list, merged.count, &incoming.object);
     nested_merged_release(&merged);
     if (rv == CKR_OK)
         rv = check_role(way, &incoming.object);

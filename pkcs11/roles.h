@@ -8,6 +8,10 @@
 
 #include "pkcs11/template.h"
 
+/* Mechanisms that derive and sign with a TLS 1.2 master secret under labels of their own. A secret
+ * key whose CKA_ALLOWED_MECHANISMS names these and no other may do both. */
+#define ROLE_TLS12_LABELLED CKM_TLS12_KEY_AND_MAC_DERIVE, CKM_TLS12_MAC, CKM_TLS_MAC
+
 /* Do the attributes name a usage that this one must not stand beside? */
 bool role_excluded(enum object_kind kind, const struct attrs *attrs, CK_ATTRIBUTE_TYPE usage);
 

@@ -230,6 +230,41 @@ START_TEST(a_master_secret_tells_the_version_and_goes_on_to_its_connection_only)
 }
 END_TEST
 
+/* SunPKCS11 says nothing of what a master secret is for, and needs both. */
+START_TEST(a_master_secret_that_nothing_is_said_of_derives_and_signs_for_its_connection)
+{
+    CK_TLS12_MASTER_KEY_DERIVE_PARAMS params = {.RandomInfo = RANDOMS,
+                                                .prfHashMechanism = CKM_SHA256};
+    CK_MECHANISM derive = {CKM_TLS12_MASTER_KEY_DERIVE_DH, &params, sizeof(params)};
+    CK_TLS_MAC_PARAMS finished = {CKM_SHA256, 12, 2};
+    CK_MECHANISM mac = {CKM_TLS_MAC, &finished, sizeof(finished)};
+    CK_MECHANISM_TYPE exporter = CKM_TLS_KDF;
+    CK_OBJECT_HANDLE base, key = 0, other = 0;
+    uint8_t premaster[48] = {3, 3, 1, 2, 3}, handshake[32] = {1}, out[16];
+    CK_ULONG n = sizeof(out);
+    struct block b;
+
+    start();
+    base = import(premaster, sizeof(premaster), OPEN);
+    assert_ok(p11->C_DeriveKey(session, &derive, base, NULL, 0, &key));
+    ck_assert(token_bool(session, key, CKA_DERIVE) && token_bool(session, key, CKA_SIGN));
+    assert_ok(p11->C_SignInit(session, &mac, key));
+    assert_ok(p11->C_Sign(session, handshake, sizeof(handshake), out, &n));
+    ck_assert_uint_eq(n, 12);
+    make_block(&b, 0, 16, 4);
+    assert_ok(
+        p11->C_DeriveKey(session, &b.mechanism, key, LIST(ULONG(CKA_KEY_TYPE, CKK_AES)), NULL));
+    /* With a label of one's own the MAC would be a key. */
+    assert_rv(
+        CKR_TEMPLATE_INCONSISTENT,
+        p11->C_DeriveKey(session, &derive, base, LIST(YES(CKA_DERIVE), YES(CKA_SIGN)), &other));
+    assert_ok(p11->C_DeriveKey(
+        session, &derive, base,
+        LIST(YES(CKA_DERIVE), ATTR(CKA_ALLOWED_MECHANISMS, &exporter, sizeof(exporter))), &other));
+    ck_assert(!token_bool(session, other, CKA_SIGN));
+}
+END_TEST
+
 /* ---- SP 800-108 ---- */
 
 static uint8_t kdk[32] = "a key that others are made from.";
@@ -419,6 +454,7 @@ int main(void)
         CASE(keys_of_a_block_are_as_safe_as_the_master_secret),
         CASE(a_key_block_comes_whole_or_not_at_all),
         CASE(a_master_secret_tells_the_version_and_goes_on_to_its_connection_only),
+        CASE(a_master_secret_that_nothing_is_said_of_derives_and_signs_for_its_connection),
         CASE_LOOP(additional_keys_come_of_segments_of_their_own, COUNT(forms)),
         CASE(additional_keys_come_all_or_none_and_the_fault_is_told),
         CASE(hkdf_makes_data_of_a_key_that_is_not_sensitive),

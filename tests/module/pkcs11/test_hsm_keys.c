@@ -137,6 +137,69 @@ START_TEST(a_key_in_the_hsm_and_one_in_software_agree_on_the_same_cipher_key)
 }
 END_TEST
 
+/* ---- where what is derived lives ---- */
+
+static CK_RV derive_secret(CK_OBJECT_HANDLE own, CK_OBJECT_HANDLE peer, CK_ATTRIBUTE one,
+                           CK_ATTRIBUTE two, CK_OBJECT_HANDLE *ret)
+{
+    uint8_t point[67];
+    CK_ULONG n = token_bytes(session, peer, CKA_EC_POINT, point, sizeof(point));
+    CK_ECDH1_DERIVE_PARAMS params = {.kdf = CKD_NULL, .ulPublicDataLen = n, .pPublicData = point};
+    CK_MECHANISM ecdh = {CKM_ECDH1_DERIVE, &params, sizeof(params)};
+
+    return p11->C_DeriveKey(session, &ecdh, own, LIST(one, two), ret);
+}
+
+/* The vault's default is hsm. */
+START_TEST(a_session_key_stays_with_its_base_and_a_token_key_takes_the_default)
+{
+    CK_OBJECT_HANDLE key;
+    struct pair hsm, soft;
+
+    session = token_alice();
+    make_ec(HSM, YES(CKA_DERIVE), &hsm);
+    make_ec(SOFTWARE, YES(CKA_DERIVE), &soft);
+    assert_ok(derive_secret(soft.private, hsm.public, YES(CKA_SIGN), NO(CKA_TOKEN), &key));
+    ck_assert(is_in(key, "software"));
+    assert_ok(derive_secret(soft.private, hsm.public, YES(CKA_SIGN), YES(CKA_TOKEN), &key));
+    ck_assert(is_in(key, "hsm"));
+    assert_ok(derive_secret(soft.private, hsm.public, YES(CKA_SIGN), HSM, &key));
+    ck_assert(is_in(key, "hsm"));
+    assert_ok(derive_secret(hsm.private, soft.public, YES(CKA_SIGN), NO(CKA_TOKEN), &key));
+    ck_assert(is_in(key, "hsm"));
+    assert_ok(derive_secret(hsm.private, soft.public, YES(CKA_SIGN), SOFTWARE, &key));
+    ck_assert(is_in(key, "software"));
+    assert_ok(p11->C_Finalize(NULL));
+}
+END_TEST
+
+/* Or the chain would end there: the HSM derives nothing from it. */
+START_TEST(a_secret_that_is_to_derive_is_a_software_key_also_where_its_base_is_in_the_hsm)
+{
+    CK_HKDF_PARAMS params = {
+        .bExpand = CK_TRUE, .prfHashMechanism = CKM_SHA256, .ulSaltType = CKF_HKDF_SALT_NULL};
+    CK_MECHANISM hkdf = {CKM_HKDF_DERIVE, &params, sizeof(params)};
+    CK_OBJECT_HANDLE key, next;
+    struct pair hsm, soft;
+
+    session = token_alice();
+    make_ec(HSM, YES(CKA_DERIVE), &hsm);
+    make_ec(SOFTWARE, YES(CKA_DERIVE), &soft);
+    assert_ok(derive_secret(hsm.private, soft.public, YES(CKA_DERIVE), NO(CKA_TOKEN), &key));
+    ck_assert(is_in(key, "software"));
+    assert_ok(p11->C_DeriveKey(session, &hkdf, key, LIST(ULONG(CKA_VALUE_LEN, 32)), &next));
+    /* What curves agree on is there to derive from, where nothing is said. */
+    assert_ok(derive_secret(hsm.private, soft.public, NO(CKA_PRIVATE), NO(CKA_TOKEN), &key));
+    ck_assert(token_bool(session, key, CKA_DERIVE) && !token_bool(session, key, CKA_SIGN));
+    ck_assert(is_in(key, "software"));
+    assert_ok(derive_secret(hsm.private, soft.public, YES(CKA_DERIVE), HSM, &key));
+    ck_assert(is_in(key, "hsm"));
+    assert_rv(CKR_MECHANISM_INVALID,
+              p11->C_DeriveKey(session, &hkdf, key, LIST(ULONG(CKA_VALUE_LEN, 32)), &next));
+    assert_ok(p11->C_Finalize(NULL));
+}
+END_TEST
+
 /* ---- keys that come and go ---- */
 
 static CK_OBJECT_HANDLE make_aes(CK_ATTRIBUTE protection, CK_ATTRIBUTE one, CK_ATTRIBUTE two)
@@ -232,6 +295,8 @@ int main(void)
         CASE(pss_with_sha3_is_signed_in_the_hsm),
         CASE(raw_rsa_signs_and_decrypts_but_with_no_key_that_unwraps),
         CASE(a_key_in_the_hsm_and_one_in_software_agree_on_the_same_cipher_key),
+        CASE(a_session_key_stays_with_its_base_and_a_token_key_takes_the_default),
+        CASE(a_secret_that_is_to_derive_is_a_software_key_also_where_its_base_is_in_the_hsm),
         CASE(keys_in_the_hsm_wrap_and_unwrap_into_either_protection),
         CASE(a_secret_key_in_the_hsm_has_a_check_value),
     };

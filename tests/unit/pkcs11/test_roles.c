@@ -2,6 +2,8 @@
 #include "pkcs11/roles.h"
 #include "tests/support/suite.h"
 
+#include <string.h>
+
 #define COUNT(table) (sizeof(table) / sizeof(*(table)))
 
 static CK_BBOOL yes = CK_TRUE;
@@ -73,6 +75,40 @@ START_TEST(secret_key_is_made_for_either)
     assert_ok(ask(&pairs[_i], false, true, &attrs));
     ck_assert(attrs_true(&attrs, pairs[_i].second));
     attrs_release(&attrs);
+}
+END_TEST
+
+/* What sets its label itself; the last rows have one mechanism too many, or nothing that holds. */
+static const struct labels {
+    CK_MECHANISM_TYPE list[3];
+    size_t count;
+    CK_RV want;
+} labels[] = {
+    {{CKM_TLS12_KEY_AND_MAC_DERIVE, CKM_TLS12_MAC, CKM_TLS_MAC}, 3, CKR_OK},
+    {{CKM_TLS12_KEY_AND_MAC_DERIVE, CKM_TLS_MAC}, 2, CKR_OK},
+    {{CKM_TLS12_KEY_AND_MAC_DERIVE, CKM_TLS_MAC, CKM_TLS_KDF}, 3, CKR_TEMPLATE_INCONSISTENT},
+    {{CKM_TLS12_KEY_AND_MAC_DERIVE, CKM_TLS_MAC, CKM_SHA256_HMAC}, 3, CKR_TEMPLATE_INCONSISTENT},
+    {{CKM_HKDF_DERIVE}, 1, CKR_TEMPLATE_INCONSISTENT},
+    {{0}, 0, CKR_TEMPLATE_INCONSISTENT},
+};
+
+START_TEST(what_sets_its_own_label_may_sign_and_derive)
+{
+    CK_MECHANISM_TYPE list[3];
+    CK_ATTRIBUTE template[] = {YES(CKA_SIGN),
+                               YES(CKA_DERIVE),
+                               {CKA_VALUE_LEN, &len, sizeof(len)},
+                               {CKA_ALLOWED_MECHANISMS, list, labels[_i].count * sizeof(*list)}};
+    struct attrs attrs = ATTRS_INIT;
+
+    memcpy(list, labels[_i].list, sizeof(list));
+    assert_rv(labels[_i].want,
+              template_complete(KIND_GENERIC, TEMPLATE_GENERATE, template, 4, &attrs));
+    attrs_release(&attrs);
+    template[1] = YES(CKA_WRAP);
+    template[0] = YES(CKA_DECRYPT);
+    assert_rv(CKR_TEMPLATE_INCONSISTENT,
+              template_complete(KIND_AES, TEMPLATE_GENERATE, template, 4, &attrs));
 }
 END_TEST
 
@@ -148,6 +184,7 @@ int main(void)
     const struct suite_case cases[] = {
         CASE_LOOP(secret_key_is_not_made_for_both, COUNT(pairs)),
         CASE_LOOP(secret_key_is_made_for_either, COUNT(pairs)),
+        CASE_LOOP(what_sets_its_own_label_may_sign_and_derive, COUNT(labels)),
         CASE(default_yields_to_what_is_named),
         CASE(key_that_asks_for_a_login_each_time_does_not_agree_by_silence),
         CASE(half_of_a_pair_keeps_the_use_on_data),
