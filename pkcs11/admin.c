@@ -22,6 +22,11 @@ static const struct admin_chapter *const chapters[] = {
     &admin_policy_chapter, &admin_log_chapter,    &admin_approve_chapter,
 };
 
+const struct admin_chapter *admin_chapter_at(size_t i)
+{
+    return i < sizeof(chapters) / sizeof(*chapters) ? chapters[i] : NULL;
+}
+
 /* ---- members ---- */
 
 static const json_t *member(const struct admin *a, const char *name)
@@ -279,6 +284,12 @@ CK_RV admin_ask(struct admin *a, enum action action, const struct object *object
     return rv;
 }
 
+void admin_run_is_verb(struct admin *a)
+{
+    a->run.verb = a->verb->name;
+    a->run.permission = permission_of_verb(a->verb->name, a->verb->action);
+}
+
 CK_RV admin_check_pin(struct bytes pin, const char *whose)
 {
     if (pin.len < PIN_MIN || pin.len > PIN_MAX)
@@ -307,7 +318,7 @@ static CK_RV act(struct admin *a)
 {
     CK_RV rv = CKR_OK;
 
-    a->run.verb = a->verb->name;
+    admin_run_is_verb(a);
     if (a->verb->flags & ADMIN_VAULT)
         rv = enter_vault(a);
     if (rv == CKR_OK && !(a->verb->flags & ADMIN_ASKS))

@@ -54,6 +54,9 @@ extern const struct admin_chapter admin_home_chapter, admin_vault_chapter, admin
     admin_issuer_chapter, admin_group_chapter, admin_key_chapter, admin_policy_chapter,
     admin_log_chapter, admin_approve_chapter;
 
+/* Every chapter, as docs/PERMISSIONS.md lists them; NULL past the end. */
+const struct admin_chapter *admin_chapter_at(size_t i);
+
 /* ---- one call ---- */
 
 struct admin {
@@ -79,6 +82,9 @@ bool admin_secret(const struct admin *a, const char *name, struct bytes *ret);
 
 /* Asks the gate, and records the intent where the verb changes state. object may be NULL. */
 MUST_CHECK CK_RV admin_ask(struct admin *a, enum action action, const struct object *object);
+
+/* The run is this verb's: what it is called in records, and what it may ask for. */
+void admin_run_is_verb(struct admin *a);
 
 /* Sets a member of the answer (or of another object); takes value. CKR_HOST_MEMORY when value is
  * NULL. */

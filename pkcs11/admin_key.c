@@ -421,7 +421,7 @@ CK_RV admin_next_run(struct admin *a)
     CK_RV rv = call_leave(&a->run, CKR_OK);
     CK_RV entered = call_enter(&a->run, CALL_ADMIN, 0);
 
-    a->run.verb = a->verb->name;
+    admin_run_is_verb(a);
     a->run.vault = vault;
     a->run.has_vault = true;
     return entered != CKR_OK ? entered : rv;

@@ -182,11 +182,16 @@ static CK_RV enter_row(struct run *run, CK_ULONG argument)
     return CKR_OK;
 }
 
+const struct call *call_at(enum call_id id)
+{
+    return &calls[id];
+}
+
 CK_RV call_enter(struct run *run, enum call_id id, CK_ULONG session_or_slot)
 {
     CK_RV rv;
 
-    *run = (struct run){.call = &calls[id]};
+    *run = (struct run){.call = &calls[id], .permission = *permission_of_call(id)};
     fail_clear();
     rv = module_acquire(&run->app);
     if (rv != CKR_OK)

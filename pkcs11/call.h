@@ -16,6 +16,7 @@
 
 #include "pkcs11/app.h"
 #include "pkcs11/gate.h"
+#include "pkcs11/permissions.h"
 
 /* One name a row of call.c's table, in the standard's order. */
 enum call_id {
@@ -143,9 +144,10 @@ struct run_output {
 
 struct run {
     const struct call *call;
-    const char *verb;        /* CALL_ADMIN */
-    struct app *app;         /* NULL until entered */
-    struct session *session; /* CALL_NEEDS_SESSION */
+    const char *verb;             /* CALL_ADMIN */
+    struct permission permission; /* what it may ask the gate for */
+    struct app *app;              /* NULL until entered */
+    struct session *session;      /* CALL_NEEDS_SESSION */
     bool has_vault;
     struct vault_info vault;
     bool iv_made;    /* the IV of this call's message was not the caller's: generated */
@@ -157,6 +159,7 @@ struct run {
     size_t output_count;
 };
 
+const struct call *call_at(enum call_id id); /* its row */
 MUST_CHECK CK_RV call_enter(struct run *run, enum call_id id, CK_ULONG session_or_slot);
 CK_RV call_leave(struct run *run, CK_RV rv);
 
