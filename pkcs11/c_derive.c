@@ -98,7 +98,8 @@ static CK_RV inherit_second(const struct object *second, CK_MECHANISM_TYPE mecha
 
 /* ---- the second key: joined to the first, or HKDF's salt ---- */
 
-static CK_RV check_second(const struct object *key)
+static CK_RV check_second(const struct run *run, CK_MECHANISM_TYPE mechanism,
+                          const struct object *key)
 {
     if (key->cls != CKO_SECRET_KEY || key->material == NULL)
         return fail(CKR_KEY_HANDLE_INVALID,
@@ -106,9 +107,7 @@ static CK_RV check_second(const struct object *key)
                     "joined");
     if (!attrs_true(&key->attrs, CKA_DERIVE))
         return fail(CKR_KEY_FUNCTION_NOT_PERMITTED, "the second key's CKA_DERIVE is false");
-    if (key->state != OBJECT_ENABLED)
-        return fail(CKR_KEY_FUNCTION_NOT_PERMITTED, "the second key is not enabled");
-    return CKR_OK;
+    return operation_check_limits(run, OPERATION_DERIVE, mech_find(mechanism), key);
 }
 
 static bool second_of(const CK_MECHANISM *mechanism, CK_OBJECT_HANDLE *ret)
@@ -142,7 +141,7 @@ static CK_RV second_begin(struct run *run, const CK_MECHANISM *mechanism, struct
     ask.object = &(*ret)->object;
     visible = gate_visible(run, ask.object);
     if (visible)
-        rv = check_second(ask.object);
+        rv = check_second(run, mechanism->mechanism, ask.object);
     rv = rv == CKR_OK ? operation_key_code(gate_ask(run, &ask)) : gate_refuse(run, &ask, rv);
     if (rv == CKR_OK && !visible)
         rv = fail(CKR_KEY_HANDLE_INVALID, "%s", GATE_NO_OBJECT);

@@ -170,6 +170,14 @@ static CK_RV check_allowed(const struct mech *mech, const struct object *key)
                 mech->name);
 }
 
+CK_RV operation_check_limits(const struct run *run, enum operation_kind kind,
+                             const struct mech *mech, const struct object *key)
+{
+    CK_RV rv = check_life(run, operation_kind_row(kind), key);
+
+    return rv == CKR_OK ? check_allowed(mech, key) : rv;
+}
+
 /* Is there something to do it with: the public key itself, or a key in an HSM that can. */
 static CK_RV check_means(const struct run *run, const struct operation_kind_row *row,
                          const struct mech *mech, const struct object *key)
@@ -203,9 +211,7 @@ static CK_RV check_key(const struct run *run, const struct operation *op)
     if (rv == CKR_OK)
         rv = check_raw(op->mech, key);
     if (rv == CKR_OK)
-        rv = check_life(run, row, key);
-    if (rv == CKR_OK)
-        rv = check_allowed(op->mech, key);
+        rv = operation_check_limits(run, op->kind, op->mech, key);
     return rv == CKR_OK ? check_means(run, row, op->mech, key) : rv;
 }
 

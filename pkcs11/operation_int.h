@@ -138,6 +138,10 @@ MUST_CHECK CK_RV operation_ask_gate(struct run *run, const struct operation *op)
 /* Does the vault, as it is now, still do it (legacy.h)? Of an operation that was allowed before. */
 MUST_CHECK CK_RV operation_check_legacy(const struct run *run, const struct operation *op);
 struct ask operation_ask(const struct operation *op);
+/* What a key limits by itself, whichever part it has in the use: its state, its dates, its
+ * CKA_ALLOWED_MECHANISMS. */
+MUST_CHECK CK_RV operation_check_limits(const struct run *run, enum operation_kind kind,
+                                        const struct mech *mech, const struct object *key);
 /* CKR_USER_NOT_LOGGED_IN while the operation waits for a login of its own. */
 MUST_CHECK CK_RV operation_ensure_login(struct run *run, const struct operation *op);
 /* An object's code in the words of calls that take a key. */

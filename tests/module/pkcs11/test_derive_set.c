@@ -424,6 +424,28 @@ START_TEST(hkdf_makes_data_of_a_key_that_is_not_sensitive)
 }
 END_TEST
 
+/* A key that is joined to another is used as much as that. */
+START_TEST(the_second_key_has_its_dates_and_mechanisms_too)
+{
+    CK_OBJECT_HANDLE second = 0, base, key = 0;
+    CK_MECHANISM join = {CKM_CONCATENATE_BASE_AND_KEY, &second, sizeof(second)};
+    CK_MECHANISM_TYPE other = CKM_HKDF_DERIVE, this = CKM_CONCATENATE_BASE_AND_KEY;
+    CK_DATE past = {"2020", "01", "01"};
+
+    start();
+    base = import(ikm, sizeof(ikm), OPEN);
+    second = import(salt, sizeof(salt), NO(CKA_SENSITIVE),
+                    ATTR(CKA_ALLOWED_MECHANISMS, &this, sizeof(this)));
+    assert_ok(p11->C_DeriveKey(session, &join, base, LIST(SOFTWARE), &key));
+    second = import(salt, sizeof(salt), NO(CKA_SENSITIVE),
+                    ATTR(CKA_ALLOWED_MECHANISMS, &other, sizeof(other)));
+    assert_rv(CKR_MECHANISM_INVALID, p11->C_DeriveKey(session, &join, base, LIST(SOFTWARE), &key));
+    second = import(salt, sizeof(salt), NO(CKA_SENSITIVE), ATTR(CKA_END_DATE, &past, sizeof(past)));
+    assert_rv(CKR_KEY_FUNCTION_NOT_PERMITTED,
+              p11->C_DeriveKey(session, &join, base, LIST(SOFTWARE), &key));
+}
+END_TEST
+
 START_TEST(a_key_is_hkdfs_salt_when_it_may_derive)
 {
     CK_HKDF_PARAMS params = hkdf_params();
@@ -458,6 +480,7 @@ int main(void)
         CASE_LOOP(additional_keys_come_of_segments_of_their_own, COUNT(forms)),
         CASE(additional_keys_come_all_or_none_and_the_fault_is_told),
         CASE(hkdf_makes_data_of_a_key_that_is_not_sensitive),
+        CASE(the_second_key_has_its_dates_and_mechanisms_too),
         CASE(a_key_is_hkdfs_salt_when_it_may_derive),
     };
 
