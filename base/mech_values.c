@@ -305,10 +305,22 @@ static bool part_is_sound(const CK_PRF_DATA_PARAM *part, bool counter_mode)
     return false;
 }
 
+/* Whoever knows the base key can turn CMAC round, and reads the other key in what is derived. */
+static CK_RV check_sp800_keys(const struct mech *mech, const CK_SP800_108_KDF_PARAMS *p,
+                              CK_ULONG keys)
+{
+    if (keys > 1)
+        return refuse(mech, "at most one part may be another key");
+    if (keys > 0 && p->prfType == CKM_AES_CMAC)
+        return refuse(mech, "a part may be another key with an HMAC only");
+    return CKR_OK;
+}
+
 static CK_RV check_sp800(const struct mech *mech, const CK_SP800_108_KDF_PARAMS *p)
 {
     const struct mech *prf = mech_find(p->prfType);
     bool counter_mode = mech->type == CKM_SP800_108_COUNTER_KDF;
+    CK_ULONG keys = 0;
 
     if (prf == NULL || prf->legacy || prf->params != MECH_PARAMS_NONE ||
         !mech_key_is_secret(prf->key) || (prf->flags & CKF_SIGN) == 0)
@@ -325,8 +337,9 @@ static CK_RV check_sp800(const struct mech *mech, const CK_SP800_108_KDF_PARAMS 
         memcpy(&part, (const uint8_t *)p->pDataParams + i * sizeof(part), sizeof(part));
         if (!part_is_sound(&part, counter_mode))
             return refuse(mech, "a part of pDataParams is of no known type, or not of its length");
+        keys += part.type == CK_SP800_108_KEY_HANDLE;
     }
-    return CKR_OK;
+    return check_sp800_keys(mech, p, keys);
 }
 
 static CK_RV check_sp800_kdf(const struct mech *mech, const void *params)

@@ -236,8 +236,9 @@ static CK_RV ready_derive(void *device, struct local *local, const struct hsm_ke
 
     (void)device;
     (void)local;
-    return count == 1 ? software_derive(key->ready, mechanism, second, lens[0], ret_values)
-                      : software_derive_keys(key->ready, mechanism, lens, count, ret_values);
+    return count == 1
+               ? software_derive(key->ready, mechanism, second, lens[0], ret_values)
+               : software_derive_keys(key->ready, mechanism, second, lens, count, ret_values);
 }
 
 static CK_RV ready_decapsulate(void *device, struct local *local, const struct hsm_key *key,

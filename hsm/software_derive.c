@@ -297,12 +297,13 @@ CK_RV software_derive(const struct hsm_ready *ready, const CK_MECHANISM *mechani
 }
 
 CK_RV software_derive_keys(const struct hsm_ready *ready, const CK_MECHANISM *mechanism,
-                           const size_t *lens, size_t count, struct secret **ret)
+                           struct bytes second, const size_t *lens, size_t count,
+                           struct secret **ret)
 {
     const struct software_derivation *row = find(mechanism->mechanism);
 
     if (row == NULL || row->run_keys == NULL)
         return fail(CKR_MECHANISM_PARAM_INVALID, "mechanism 0x%lx makes one key at a time",
                     mechanism->mechanism);
-    return row->run_keys(ready, mechanism, lens, count, ret);
+    return row->run_keys(ready, mechanism, second, lens, count, ret);
 }

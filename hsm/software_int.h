@@ -100,8 +100,8 @@ struct software_derivation {
     (const struct hsm_ready *ready, const CK_MECHANISM *mechanism, struct bytes second, size_t len,
      struct secret **ret);
     CK_RV(*run_keys) /* NULL: it makes one key */
-    (const struct hsm_ready *ready, const CK_MECHANISM *mechanism, const size_t *lens, size_t count,
-     struct secret **ret);
+    (const struct hsm_ready *ready, const CK_MECHANISM *mechanism, struct bytes second,
+     const size_t *lens, size_t count, struct secret **ret);
 };
 
 struct software_derivations {
@@ -149,7 +149,8 @@ MUST_CHECK CK_RV software_run(enum hsm_use use, struct hsm_ready *ready,
 MUST_CHECK CK_RV software_derive(const struct hsm_ready *ready, const CK_MECHANISM *mechanism,
                                  struct bytes second, size_t len, struct secret **ret);
 MUST_CHECK CK_RV software_derive_keys(const struct hsm_ready *ready, const CK_MECHANISM *mechanism,
-                                      const size_t *lens, size_t count, struct secret **ret);
+                                      struct bytes second, const size_t *lens, size_t count,
+                                      struct secret **ret);
 bool software_derives(CK_MECHANISM_TYPE mechanism);
 /* What the two agree on, as it comes out of the curve. */
 MUST_CHECK CK_RV software_agree(const struct hsm_ready *ready, EVP_PKEY *peer, struct secret **ret);

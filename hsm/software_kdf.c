@@ -112,8 +112,9 @@ struct sp800 {
     CK_MECHANISM prf;
     const CK_PRF_DATA_PARAM *parts;
     size_t part_count;
-    struct bytes iv;    /* feedback: the first iteration variable */
-    const size_t *lens; /* bytes wanted of each key */
+    struct bytes iv;     /* feedback: the first iteration variable */
+    struct bytes second; /* the value of the key that is a part */
+    const size_t *lens;  /* bytes wanted of each key */
     size_t key_count;
     CK_MECHANISM_TYPE mode;          /* CKM_SP800_108_... */
     uint8_t last[SOFTWARE_MAC_MAX];  /* K(i-1) */
@@ -203,8 +204,10 @@ static CK_RV put_parts(const struct sp800 *s, uint64_t i, bool variable, struct 
             rv = variable ? put_variable(s, part, i, out) : CKR_OK;
         else if (part->type == CK_SP800_108_COUNTER)
             rv = variable ? put_counter(part, i, out) : CKR_OK;
+        else if (s->second.len > 0) /* CK_SP800_108_KEY_HANDLE */
+            buf_put_bytes(out, s->second);
         else
-            rv = fail(CKR_MECHANISM_PARAM_INVALID, "a part that is another key is not known here");
+            rv = fail(CKR_KEY_HANDLE_INVALID, "the key that is to be a part was not given");
     }
     return rv == CKR_OK && !buf_ok(out) ? fail_memory() : rv;
 }
@@ -335,12 +338,14 @@ static CK_RV run_sp800(const struct hsm_ready *ready, struct sp800 *s, struct se
 }
 
 static CK_RV run_counter_keys(const struct hsm_ready *ready, const CK_MECHANISM *mechanism,
-                              const size_t *lens, size_t count, struct secret **ret)
+                              struct bytes second, const size_t *lens, size_t count,
+                              struct secret **ret)
 {
     const CK_SP800_108_KDF_PARAMS *p = mechanism->pParameter;
     struct sp800 s = {.prf = {.mechanism = p->prfType},
                       .parts = p->pDataParams,
                       .part_count = p->ulNumberOfDataParams,
+                      .second = second,
                       .lens = lens,
                       .key_count = count,
                       .mode = mechanism->mechanism};
@@ -349,13 +354,15 @@ static CK_RV run_counter_keys(const struct hsm_ready *ready, const CK_MECHANISM 
 }
 
 static CK_RV run_feedback_keys(const struct hsm_ready *ready, const CK_MECHANISM *mechanism,
-                               const size_t *lens, size_t count, struct secret **ret)
+                               struct bytes second, const size_t *lens, size_t count,
+                               struct secret **ret)
 {
     const CK_SP800_108_FEEDBACK_KDF_PARAMS *p = mechanism->pParameter;
     struct sp800 s = {.prf = {.mechanism = p->prfType},
                       .parts = p->pDataParams,
                       .part_count = p->ulNumberOfDataParams,
                       .iv = BYTES(p->pIV, p->ulIVLen),
+                      .second = second,
                       .lens = lens,
                       .key_count = count,
                       .mode = mechanism->mechanism};
@@ -366,15 +373,13 @@ static CK_RV run_feedback_keys(const struct hsm_ready *ready, const CK_MECHANISM
 static CK_RV run_counter(const struct hsm_ready *ready, const CK_MECHANISM *mechanism,
                          struct bytes second, size_t len, struct secret **ret)
 {
-    (void)second;
-    return run_counter_keys(ready, mechanism, &len, 1, ret);
+    return run_counter_keys(ready, mechanism, second, &len, 1, ret);
 }
 
 static CK_RV run_feedback(const struct hsm_ready *ready, const CK_MECHANISM *mechanism,
                           struct bytes second, size_t len, struct secret **ret)
 {
-    (void)second;
-    return run_feedback_keys(ready, mechanism, &len, 1, ret);
+    return run_feedback_keys(ready, mechanism, second, &len, 1, ret);
 }
 
 static const struct software_derivation rows[] = {

@@ -83,7 +83,7 @@ CK_RV derive_inherit(const struct object *base, CK_MECHANISM_TYPE mechanism, str
 }
 
 /* After the first key's. */
-static CK_RV inherit_second(const struct object *second, CK_MECHANISM_TYPE mechanism,
+CK_RV derive_inherit_second(const struct object *second, CK_MECHANISM_TYPE mechanism,
                             struct object *object)
 {
     bool sensitive = attrs_true(&object->attrs, CKA_ALWAYS_SENSITIVE);
@@ -96,7 +96,7 @@ static CK_RV inherit_second(const struct object *second, CK_MECHANISM_TYPE mecha
                        kept && attrs_true(&second->attrs, CKA_NEVER_EXTRACTABLE));
 }
 
-/* ---- the second key: joined to the first, or HKDF's salt ---- */
+/* ---- the second key: joined to the first, HKDF's salt, a part of SP 800-108 ---- */
 
 static CK_RV check_second(const struct run *run, CK_MECHANISM_TYPE mechanism,
                           const struct object *key)
@@ -110,10 +110,35 @@ static CK_RV check_second(const struct run *run, CK_MECHANISM_TYPE mechanism,
     return operation_check_limits(run, OPERATION_DERIVE, mech_find(mechanism), key);
 }
 
+/* The part of SP 800-108 that is a key (3.2, 6.42.1). */
+static bool key_among_parts(const CK_MECHANISM *mechanism, CK_OBJECT_HANDLE *ret)
+{
+    const CK_SP800_108_KDF_PARAMS *p = mechanism->pParameter;
+    const CK_SP800_108_FEEDBACK_KDF_PARAMS *f = mechanism->pParameter;
+    bool feedback = mechanism->mechanism == CKM_SP800_108_FEEDBACK_KDF;
+    const CK_PRF_DATA_PARAM *parts = feedback ? f->pDataParams : p->pDataParams;
+    CK_ULONG count = feedback ? f->ulNumberOfDataParams : p->ulNumberOfDataParams;
+
+    for (CK_ULONG i = 0; i < count; i++)
+        if (parts[i].type == CK_SP800_108_KEY_HANDLE) {
+            memcpy(ret, parts[i].pValue, sizeof(*ret));
+            return true;
+        }
+    return false;
+}
+
+static bool is_sp800(CK_MECHANISM_TYPE type)
+{
+    return type == CKM_SP800_108_COUNTER_KDF || type == CKM_SP800_108_FEEDBACK_KDF ||
+           type == CKM_SP800_108_DOUBLE_PIPELINE_KDF;
+}
+
 static bool second_of(const CK_MECHANISM *mechanism, CK_OBJECT_HANDLE *ret)
 {
     const CK_HKDF_PARAMS *hkdf = mechanism->pParameter;
 
+    if (is_sp800(mechanism->mechanism))
+        return key_among_parts(mechanism, ret);
     if (mechanism->mechanism == CKM_CONCATENATE_BASE_AND_KEY)
         memcpy(ret, mechanism->pParameter, sizeof(*ret));
     else if (mechanism->mechanism == CKM_HKDF_DERIVE && hkdf->bExtract == CK_TRUE &&
@@ -124,9 +149,7 @@ static bool second_of(const CK_MECHANISM *mechanism, CK_OBJECT_HANDLE *ret)
     return true;
 }
 
-/* *ret is NULL where the mechanism takes no second key. */
-static CK_RV second_begin(struct run *run, const CK_MECHANISM *mechanism, struct object *object,
-                          struct held **ret)
+CK_RV derive_second(struct run *run, const CK_MECHANISM *mechanism, struct held **ret)
 {
     struct ask ask = {.action = ACTION_DERIVE, .mechanism = mechanism};
     CK_OBJECT_HANDLE handle;
@@ -145,7 +168,7 @@ static CK_RV second_begin(struct run *run, const CK_MECHANISM *mechanism, struct
     rv = rv == CKR_OK ? operation_key_code(gate_ask(run, &ask)) : gate_refuse(run, &ask, rv);
     if (rv == CKR_OK && !visible)
         rv = fail(CKR_KEY_HANDLE_INVALID, "%s", GATE_NO_OBJECT);
-    return rv == CKR_OK ? inherit_second(ask.object, mechanism->mechanism, object) : rv;
+    return rv;
 }
 
 /* ---- the base key ---- */
@@ -313,7 +336,9 @@ static CK_RV derive_with(struct run *run, const struct key_use *use, const struc
     if (rv == CKR_OK)
         rv = limit_master(type, &incoming.object);
     if (rv == CKR_OK)
-        rv = second_begin(run, d->mechanism, &incoming.object, &second);
+        rv = derive_second(run, d->mechanism, &second);
+    if (rv == CKR_OK && second != NULL)
+        rv = derive_inherit_second(&second->object, type, &incoming.object);
     if (rv == CKR_OK)
         rv = give_version(run, d->mechanism, key_use_object(use));
     if (rv == CKR_OK)

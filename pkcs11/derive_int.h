@@ -25,6 +25,12 @@ MUST_CHECK CK_RV derive_template(const CK_ATTRIBUTE *template, CK_ULONG count, s
 MUST_CHECK CK_RV derive_inherit(const struct object *base, CK_MECHANISM_TYPE mechanism,
                                 struct object *object);
 
+/* The other key that the mechanism takes, asked for; *ret stays NULL where it takes none. */
+MUST_CHECK CK_RV derive_second(struct run *run, const CK_MECHANISM *mechanism, struct held **ret);
+/* What the new key has of it, after derive_inherit(). */
+MUST_CHECK CK_RV derive_inherit_second(const struct object *second, CK_MECHANISM_TYPE mechanism,
+                                       struct object *object);
+
 /* Does it make several keys? */
 bool derive_set_is(const CK_MECHANISM *mechanism);
 MUST_CHECK CK_RV derive_set(struct run *run, const struct key_use *use, const struct deriving *d);

@@ -111,14 +111,17 @@ static CK_RV keep_parts(struct run *run, struct set *set, struct bytes values)
     return rv;
 }
 
+/* second: NULL where the mechanism takes no other key. */
 static CK_RV use_base(struct run *run, const struct key_use *use, const CK_MECHANISM *mechanism,
-                      const size_t *lens, size_t count, struct secret **ret)
+                      const struct held *second, const size_t *lens, size_t count,
+                      struct secret **ret)
 {
+    struct bytes other = second != NULL ? secret_bytes(second->object.material) : BYTES_NONE;
     const struct object *base = key_use_object(use);
     SCOPED_SECRET values = NULL;
     int64_t began = run_now(run);
-    CK_RV rv = hsm_derive_keys(run_device(run, base), &use->key, mechanism, BYTES_NONE, lens, count,
-                               &values);
+    CK_RV rv =
+        hsm_derive_keys(run_device(run, base), &use->key, mechanism, other, lens, count, &values);
 
     run_device_took(run, base, began);
     rv = key_use_record(run, &use->op->grant, rv == CKR_OK ? secret_bytes(values) : BYTES_NONE, rv);
@@ -160,15 +163,20 @@ static CK_RV add_keys(const struct deriving *d, const struct additional *more, s
 static CK_RV sp800_values(struct run *run, const struct key_use *use, const CK_MECHANISM *mechanism,
                           struct set *set, struct secret **ret)
 {
+    SCOPED(held_release_p) struct held *second = NULL;
     size_t lens[SET_MAX];
+    CK_RV rv = derive_second(run, mechanism, &second);
 
-    for (size_t i = 0; i < set->count; i++) {
+    for (size_t i = 0; i < set->count && rv == CKR_OK; i++) {
         struct part *part = &set->parts[i];
 
+        if (second != NULL)
+            rv = derive_inherit_second(&second->object, mechanism->mechanism,
+                                       &part->incoming.object);
         part->len = attrs_ulong(&part->incoming.object.attrs, CKA_VALUE_LEN, 0);
         lens[i] = part->len;
     }
-    return use_base(run, use, mechanism, lens, set->count, ret);
+    return rv == CKR_OK ? use_base(run, use, mechanism, second, lens, set->count, ret) : rv;
 }
 
 static CK_RV sp800(struct run *run, const struct key_use *use, const struct deriving *d,
@@ -292,7 +300,7 @@ static CK_RV key_block(struct run *run, const struct key_use *use, const struct 
     if (rv == CKR_OK)
         rv = begin_parts(run, key_use_object(use), d->mechanism, set);
     if (rv == CKR_OK)
-        rv = use_base(run, use, d->mechanism, &whole, 1, &block);
+        rv = use_base(run, use, d->mechanism, NULL, &whole, 1, &block);
     if (rv == CKR_OK)
         rv = keep_parts(run, set, BYTES(block->data, whole - ivs));
     return rv == CKR_OK ? give_block(run, p, set, BYTES(block->data + whole - ivs, ivs)) : rv;

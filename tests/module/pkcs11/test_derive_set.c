@@ -338,6 +338,75 @@ START_TEST(additional_keys_come_of_segments_of_their_own)
 }
 END_TEST
 
+/* The value of the other key stands where the handle stood (3.2, 6.42.1). */
+START_TEST(a_part_may_be_another_key_that_may_derive)
+{
+    CK_OBJECT_HANDLE base, one = 0, two = 0, other, open = 0;
+    CK_ATTRIBUTE second[] = {ULONG(CKA_VALUE_LEN, 16), OPEN_KEY};
+    CK_DERIVED_KEY more = {second, COUNT(second), &two};
+    uint8_t want[512], got[512];
+    struct sp800 s;
+
+    start();
+    base = import(kdk, sizeof(kdk), OPEN);
+    other = import(label, sizeof(label), OPEN);
+    make_sp800(&s, _i, NULL, 0);
+    assert_ok(p11->C_DeriveKey(session, &s.mechanism, base,
+                               LIST(ULONG(CKA_VALUE_LEN, 48), OPEN_KEY), &one));
+    ck_assert_uint_eq(value_of(one, want), 48);
+    s.parts[1] = (CK_PRF_DATA_PARAM){CK_SP800_108_KEY_HANDLE, &other, sizeof(other)};
+    assert_ok(p11->C_DeriveKey(session, &s.mechanism, base,
+                               LIST(ULONG(CKA_VALUE_LEN, 48), OPEN_KEY), &open));
+    ck_assert_uint_eq(value_of(open, got), 48);
+    ck_assert_mem_eq(got, want, 48);
+    /* With additional keys as well. */
+    make_sp800(&s, _i, &more, 1);
+    assert_ok(p11->C_DeriveKey(session, &s.mechanism, base,
+                               LIST(ULONG(CKA_VALUE_LEN, 48), OPEN_KEY), &one));
+    value_of(two, want);
+    s.parts[1] = (CK_PRF_DATA_PARAM){CK_SP800_108_KEY_HANDLE, &other, sizeof(other)};
+    assert_ok(p11->C_DeriveKey(session, &s.mechanism, base,
+                               LIST(ULONG(CKA_VALUE_LEN, 48), OPEN_KEY), &one));
+    ck_assert_uint_eq(value_of(two, got), 16);
+    ck_assert_mem_eq(got, want, 16);
+    other = open; /* made without CKA_DERIVE */
+    assert_rv(CKR_KEY_FUNCTION_NOT_PERMITTED,
+              p11->C_DeriveKey(session, &s.mechanism, base,
+                               LIST(ULONG(CKA_VALUE_LEN, 48), OPEN_KEY), &one));
+    other = 4711;
+    assert_rv(CKR_KEY_HANDLE_INVALID,
+              p11->C_DeriveKey(session, &s.mechanism, base,
+                               LIST(ULONG(CKA_VALUE_LEN, 48), OPEN_KEY), &one));
+}
+END_TEST
+
+/* Who knows the base key turns CMAC round. */
+START_TEST(a_part_is_no_other_key_under_cmac_and_never_two)
+{
+    CK_OBJECT_HANDLE base, one = 0, other;
+    struct sp800 s;
+
+    start();
+    base = import(kdk, sizeof(kdk), OPEN);
+    other = import(label, sizeof(label), OPEN);
+    make_sp800(&s, 0, NULL, 0);
+    s.params.plain.prfType = CKM_AES_CMAC;
+    assert_ok(p11->C_DeriveKey(session, &s.mechanism, base,
+                               LIST(ULONG(CKA_VALUE_LEN, 32), OPEN_KEY), &one));
+    s.parts[1] = (CK_PRF_DATA_PARAM){CK_SP800_108_KEY_HANDLE, &other, sizeof(other)};
+    assert_rv(CKR_MECHANISM_PARAM_INVALID,
+              p11->C_DeriveKey(session, &s.mechanism, base,
+                               LIST(ULONG(CKA_VALUE_LEN, 32), OPEN_KEY), &one));
+    s.params.plain.prfType = CKM_SHA256_HMAC;
+    assert_ok(p11->C_DeriveKey(session, &s.mechanism, base,
+                               LIST(ULONG(CKA_VALUE_LEN, 32), OPEN_KEY), &one));
+    s.parts[2] = s.parts[1];
+    assert_rv(CKR_MECHANISM_PARAM_INVALID,
+              p11->C_DeriveKey(session, &s.mechanism, base,
+                               LIST(ULONG(CKA_VALUE_LEN, 32), OPEN_KEY), &one));
+}
+END_TEST
+
 START_TEST(additional_keys_come_all_or_none_and_the_fault_is_told)
 {
     CK_ATTRIBUTE good[] = {ULONG(CKA_VALUE_LEN, 16)},
@@ -478,6 +547,8 @@ int main(void)
         CASE(a_master_secret_tells_the_version_and_goes_on_to_its_connection_only),
         CASE(a_master_secret_that_nothing_is_said_of_derives_and_signs_for_its_connection),
         CASE_LOOP(additional_keys_come_of_segments_of_their_own, COUNT(forms)),
+        CASE_LOOP(a_part_may_be_another_key_that_may_derive, COUNT(forms)),
+        CASE(a_part_is_no_other_key_under_cmac_and_never_two),
         CASE(additional_keys_come_all_or_none_and_the_fault_is_told),
         CASE(hkdf_makes_data_of_a_key_that_is_not_sensitive),
         CASE(the_second_key_has_its_dates_and_mechanisms_too),
