@@ -132,14 +132,15 @@ browse() { # browse PAGE OPTIONS...: what its console says in $WORK/console
     shift
     timeout 120 chromium --headless=new --no-sandbox --disable-gpu --no-first-run --disable-background-networking \
         --disable-component-update --disable-extensions --disable-dev-shm-usage --user-data-dir="$WORK/profile" \
-        --enable-logging=stderr --window-size=900,1200 "$@" "$address" >"$WORK/dom" 2>"$WORK/browser"
+        --enable-logging=stderr --window-size=700,700 "$@" "$address" >"$WORK/dom" 2>"$WORK/browser"
     grep CONSOLE "$WORK/browser" >"$WORK/console"
     return 0
 }
 browser_runs() {
     command -v chromium >/dev/null 2>&1 && echo '<title>x</title>' >"$WORK/x.html" && browse "$WORK/x.html" --dump-dom && grep -q '<title>x' "$WORK/dom"
 }
-if browser_runs; then
+# The page is the same whatever made it: one look at it is enough.
+if [ -z "$SANITIZER" ] && browser_runs; then
     fetched() { # by pages: what Chromium asks its makers for is its own affair
         grep -oE '"url":"(https?|wss?|ftp)://[^/"]*' "$WORK/net.json" | grep -vE '[/.](google|googleapis|gvt1|gstatic)\.com(:[0-9]+)?$'
     }
@@ -203,6 +204,6 @@ PY
     check "it prints" prints
 else
     tests=$((tests + 1))
-    echo "ok $tests - in a browser # SKIP chromium is not installed, or does not run here"
+    echo "ok $tests - in a browser # SKIP chromium is not installed, does not run here, or a sanitizer made the page"
 fi
 finish
