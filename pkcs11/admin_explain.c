@@ -2,8 +2,9 @@
  * whose request would be allowed. Only readPolicy is
  * needed, so objects that the caller may not see are not found by it. */
 #include "pkcs11/admin_int.h"
-#include "policy/analysis.h"
+#include "pkcs11/admin_json.h"
 #include "policy/extension.h"
+#include "policy/remedy.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -270,6 +271,69 @@ static const char *why(const struct explained *answer)
     return v->reason_count > 0 ? "forbidden" : "no policy permits it (default deny)";
 }
 
+/* ---- what would have been needed ---- */
+
+static json_t *step_json(const struct policy_step *step)
+{
+    switch (step->change) {
+    case POLICY_CHANGE_LOGIN:
+        return json_pack("{s:o}", "login", admin_json_uid(&step->uid));
+    case POLICY_CHANGE_GROUP:
+        return json_pack("{s:o}", "group", admin_json_uid(&step->uid));
+    case POLICY_CHANGE_CONTEXT:
+        break;
+    }
+    return json_pack("{s:o, s:o, s:b}", "context", admin_json_text(step->field.name), "value",
+                     admin_json_value(&step->field.value), "made-up", (int)step->made_up);
+}
+
+static json_t *remedies_json(const struct policy_advice *advice)
+{
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < advice->remedy_count; i++) {
+        const struct policy_remedy *remedy = &advice->remedies[i];
+        json_t *steps = json_array();
+
+        for (size_t k = 0; k < remedy->count; k++)
+            (void)json_array_append_new(steps, step_json(&remedy->steps[k]));
+        (void)json_array_append_new(list, steps);
+    }
+    return list;
+}
+
+static json_t *near_json(const struct policy *policy, const struct policy_advice *advice)
+{
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < advice->near_count; i++) {
+        const struct policy_near *near = &advice->near[i];
+
+        (void)json_array_append_new(
+            list, json_pack("{s:o, s:s, s:s, s:i, s:i}", "id",
+                            admin_json_text(bytes_from_str(policy_id(policy, near->rule))), "fails",
+                            near->part, "source", near->source, "line", (int)near->line, "column",
+                            (int)near->column));
+    }
+    return list;
+}
+
+static CK_RV put_advice(struct admin *a, const struct explained *answer)
+{
+    struct policy_advice advice;
+    CK_RV rv;
+
+    if (answer->verdict->allow || answer->policy == NULL)
+        return CKR_OK;
+    rv = policy_advise(answer->policy, answer->request, &advice);
+    if (rv == CKR_OK)
+        rv = admin_put(a->answer, "needed", remedies_json(&advice));
+    if (rv == CKR_OK)
+        rv = admin_put(a->answer, "nearest", near_json(answer->policy, &advice));
+    policy_advice_release(&advice);
+    return rv;
+}
+
 static CK_RV tell(void *ctx, const struct explained *answer)
 {
     struct admin *a = ctx;
@@ -288,9 +352,9 @@ static CK_RV tell(void *ctx, const struct explained *answer)
         rv = admin_put(a->answer, "rules", rules_json(answer->policy, v->reasons, reasons));
     if (rv == CKR_OK)
         rv = admin_put(a->answer, "erring", rules_json(answer->policy, v->errors, errors));
-    return rv == CKR_OK
-               ? admin_put(a->answer, "error-text", admin_json_text(bytes_from_str(v->error)))
-               : rv;
+    if (rv == CKR_OK)
+        rv = admin_put(a->answer, "error-text", admin_json_text(bytes_from_str(v->error)));
+    return rv == CKR_OK ? put_advice(a, answer) : rv;
 }
 
 CK_RV admin_policy_explain(struct admin *a)
@@ -325,29 +389,6 @@ CK_RV admin_policy_explain(struct admin *a)
 
 /* ---- policy.who-can ---- */
 
-static json_t *uid_json(const struct policy_uid *uid)
-{
-    struct buf text = BUF_INIT(4096);
-    json_t *json;
-
-    policy_write_uid(&text, uid);
-    json = buf_ok(&text) ? admin_json_text(buf_bytes(&text)) : NULL;
-    buf_release(&text);
-    return json;
-}
-
-static json_t *request_json(const struct policy_request *request)
-{
-    struct buf text = BUF_INIT(1U << 20);
-    json_t *json = NULL;
-
-    policy_write_request(&text, request);
-    if (buf_str(&text) != NULL)
-        json = json_loads(buf_str(&text), 0, NULL);
-    buf_release(&text);
-    return json;
-}
-
 /* The groups the example's principal is in: where it is anybody, they are what lets it. */
 static json_t *groups_json(const struct policy_who *who)
 {
@@ -360,18 +401,19 @@ static json_t *groups_json(const struct policy_who *who)
             !bytes_equal(entity->uid.id, who->principal.id))
             continue;
         for (size_t g = 0; g < entity->ancestor_count; g++)
-            (void)json_array_append_new(list, uid_json(&entity->ancestors[g]));
+            (void)json_array_append_new(list, admin_json_uid(&entity->ancestors[g]));
     }
     return list;
 }
 
 static json_t *who_json(const struct policy *policy, const struct policy_who *who)
 {
-    return json_pack(
-        "{s:o, s:b, s:o, s:s, s:s, s:o}", "principal",
-        who->anybody ? admin_json_text(who->principal.type) : uid_json(&who->principal), "anybody",
-        (int)who->anybody, "groups", groups_json(who), "when", who->always ? "always" : "sometimes",
-        "by", policy_id(policy, who->by), "example", request_json(&who->example));
+    return json_pack("{s:o, s:b, s:o, s:s, s:s, s:o}", "principal",
+                     who->anybody ? admin_json_text(who->principal.type)
+                                  : admin_json_uid(&who->principal),
+                     "anybody", (int)who->anybody, "groups", groups_json(who), "when",
+                     who->always ? "always" : "sometimes", "by", policy_id(policy, who->by),
+                     "example", admin_json_request(&who->example));
 }
 
 static CK_RV tell_who(void *ctx, const struct policy *policy, const struct policy_request *request)

@@ -215,6 +215,7 @@ struct explain {
 
 struct explained {
     const struct policy *policy; /* NULL: the policy cannot be read, everything is denied */
+    const struct policy_request *request; /* as it was decided */
     const struct policy_verdict *verdict;
     uint64_t approvals_needed; /* denied, and allowed with so many; 0: no number helps */
     bool needs_login; /* the policy allows it, but a private object is hidden until C_Login */

@@ -4,6 +4,7 @@
  */
 #include "pkcs11/gate_int.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #define EXPLAIN_CONTEXT_MAX 64
@@ -104,6 +105,8 @@ static uint64_t approvals_needed(struct question *q, struct context *c)
         if (verdict.allow)
             return n;
     }
+    if (set_approvals(c, 0) == CKR_OK) /* as it was asked */
+        set_request_context(q, c);
     return 0;
 }
 
@@ -139,6 +142,35 @@ static void principal_replace(struct question *q, const struct explain *e)
     q->request.principal = e->principal;
 }
 
+/* The groups that the request gives, and those of the vault that the principal is in. */
+static CK_RV know_groups(const struct question *q, const struct explain *e,
+                         struct policy_uid groups[static QUESTION_GROUPS_MAX], struct explain *ret)
+{
+    static const struct {
+        const char *type, *prefix;
+    } rows[] = {{"User", "user:"}, {"Unix", "unix:"}, {"Token", "token:"}};
+    char name[PRINCIPAL_MAX + 1];
+    size_t count = e->group_count < QUESTION_GROUPS_MAX ? e->group_count : QUESTION_GROUPS_MAX;
+    CK_RV rv = CKR_OK;
+
+    *ret = *e;
+    if (uid_equal(&q->request.principal, &e->principal) && count == 0)
+        return CKR_OK; /* ourselves: the groups are known */
+    if (count > 0)
+        memcpy(groups, e->groups, count * sizeof(*groups));
+    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+        int n = snprintf(name, sizeof(name), "%s%.*s", rows[i].prefix, (int)e->principal.id.len,
+                         (const char *)e->principal.id.data);
+
+        if (bytes_equal_str(e->principal.type, rows[i].type) && n >= 0 &&
+            (size_t)n < sizeof(name) && q->run->has_vault)
+            rv = who_groups(q->rules, name, groups, &count);
+    }
+    ret->groups = groups;
+    ret->group_count = count;
+    return rv;
+}
+
 static bool via_pkcs11(const struct context *c)
 {
     for (size_t i = 0; i < c->count; i++)
@@ -153,14 +185,18 @@ CK_RV gate_explain(struct run *run, const struct explain *e,
 {
     struct question q;
     struct context context = {.count = 0};
+    struct policy_uid groups[QUESTION_GROUPS_MAX];
+    struct explain known;
     struct explained answer = {0};
     CK_RV rv = question_new(run, &e->ask, &q);
 
     if (rv != CKR_OK)
         return rv;
     rv = context_make(&q, e, &context);
+    if (rv == CKR_OK)
+        rv = know_groups(&q, e, groups, &known);
     if (rv == CKR_OK) {
-        principal_replace(&q, e);
+        principal_replace(&q, &known);
         set_request_context(&q, &context);
         policy_decide(q.rules->policy, &q.request, &q.verdict);
         answer.policy = q.rules->policy;
@@ -169,6 +205,7 @@ CK_RV gate_explain(struct run *run, const struct explain *e,
                              attrs_true(&e->ask.object->attrs, CKA_PRIVATE) &&
                              !bytes_equal_str(e->principal.type, "User") &&
                              !policy_names_principal(q.rules->policy, &q.request);
+        answer.request = &q.request;
         if (!q.verdict.allow)
             answer.approvals_needed = approvals_needed(&q, &context);
         rv = tell(ctx, &answer);

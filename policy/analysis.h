@@ -99,6 +99,8 @@ void policy_who_release(struct policy_who_list *list);
 
 /* Type::"id" */
 void policy_write_uid(struct buf *out, const struct policy_uid *uid);
+/* Of Cedar's JSON, one value. */
+void policy_write_value(struct buf *out, const struct policy_value *value);
 /* Cedar's JSON: principal, action, resource, context, and the entities it stands on. */
 void policy_write_request(struct buf *out, const struct policy_request *request);
 

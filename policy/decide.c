@@ -116,6 +116,18 @@ static bool scope_holds(const struct closure *c, const struct policy *policy,
     return false;
 }
 
+bool eval_scope(const struct policy *policy, const struct policy_request *request,
+                const struct rule *rule, enum variable variable)
+{
+    const struct policy_uid *uids[] = {[VARIABLE_PRINCIPAL] = &request->principal,
+                                       [VARIABLE_ACTION] = &request->action,
+                                       [VARIABLE_RESOURCE] = &request->resource};
+    struct closure closure;
+
+    closure_of(&closure, policy, request, uids[variable]);
+    return scope_holds(&closure, policy, request, &rule->scopes[variable]);
+}
+
 /* ---- the lowest numbers, up to a maximum: a heap with the highest on top ---- */
 
 static void sift_down(uint32_t *heap, size_t count, size_t at)

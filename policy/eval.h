@@ -39,6 +39,10 @@ enum eval_answer {
 /* The fields policy, request and doubt are the caller's to set; the rest is set here. */
 enum eval_answer eval_rule(struct eval *eval, const struct rule *rule);
 
+/* Does the rule's scope of that variable hold (decide.c)? */
+bool eval_scope(const struct policy *policy, const struct policy_request *request,
+                const struct rule *rule, enum variable variable);
+
 /* The listed entity, or NULL. */
 const struct policy_entity *eval_entity(const struct policy_request *request,
                                         const struct policy_uid *uid);

@@ -106,6 +106,11 @@ static void put_entity(struct buf *out, const struct policy_entity *entity)
     buf_puts(out, "]}");
 }
 
+void policy_write_value(struct buf *out, const struct policy_value *value)
+{
+    put_value(out, value);
+}
+
 void policy_write_uid(struct buf *out, const struct policy_uid *uid)
 {
     buf_put_bytes(out, uid->type);

@@ -1,4 +1,5 @@
 /* keyward policy diff and who-can, and what policy check says of rules that do nothing. */
+#include "pkcs11/admin_json.h"
 #include "policy/analysis.h"
 #include "tools/client.h"
 #include "tools/cmd.h"
@@ -81,18 +82,6 @@ static int read_both(const struct invocation *inv, struct buf texts[static 2], s
     return TOOL_DONE;
 }
 
-static json_t *request_json(const struct policy_request *request)
-{
-    struct buf text = BUF_INIT(1U << 20);
-    json_t *json = NULL;
-
-    policy_write_request(&text, request);
-    if (buf_str(&text) != NULL)
-        json = json_loads(buf_str(&text), 0, NULL);
-    buf_release(&text);
-    return json;
-}
-
 static const char *const relation_names[] = {
     [POLICY_SAME] = "equal",          [POLICY_STRICTER] = "stricter",
     [POLICY_LOOSER] = "looser",       [POLICY_INCOMPARABLE] = "incomparable",
@@ -120,8 +109,8 @@ static void print_example(const char *title, const json_t *request)
 
 static int print_difference(const struct invocation *inv, const struct policy_difference *d)
 {
-    json_t *denied = d->has_denied ? request_json(&d->denied) : NULL;
-    json_t *allowed = d->has_allowed ? request_json(&d->allowed) : NULL;
+    json_t *denied = d->has_denied ? admin_json_request(&d->denied) : NULL;
+    json_t *allowed = d->has_allowed ? admin_json_request(&d->allowed) : NULL;
     json_t *json =
         json_pack("{s:s, s:s, s:O?, s:O?}", "verdict", relation_names[d->relation], "why",
                   d->doubt.text[0] != '\0' ? d->doubt.text : relation_texts[d->relation],

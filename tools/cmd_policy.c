@@ -190,6 +190,63 @@ static void print_rules(const json_t *rules)
     }
 }
 
+/* A made-up value stands for all that no rule names. */
+static void print_member(const json_t *step)
+{
+    const char *name = json_string_value(json_object_get(step, "context"));
+    const json_t *value = json_object_get(step, "value");
+    bool made_up = json_is_true(json_object_get(step, "made-up"));
+    char *text = json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT);
+
+    if (json_is_null(value))
+        (void)printf("no context.%s", name);
+    else
+        (void)printf("%scontext.%s%s%s", made_up ? "another " : "", name, made_up ? ", as " : " ",
+                     text != NULL ? text : "");
+    free(text);
+}
+
+static void print_step(const json_t *step)
+{
+    const char *login = json_string_value(json_object_get(step, "login"));
+    const char *group = json_string_value(json_object_get(step, "group"));
+
+    if (login == NULL && group == NULL)
+        print_member(step);
+    else
+        (void)printf("%s %s", login != NULL ? "a login as" : "membership in",
+                     login != NULL ? login : group);
+}
+
+/* Each line is enough by itself. */
+static void print_needed(const json_t *needed)
+{
+    for (size_t i = 0; i < json_array_size(needed); i++) {
+        const json_t *steps = json_array_get(needed, i);
+
+        (void)printf("  would be allowed with ");
+        for (size_t k = 0; k < json_array_size(steps); k++) {
+            (void)printf("%s", k > 0 ? " and " : "");
+            print_step(json_array_get(steps, k));
+        }
+        (void)printf("\n");
+    }
+}
+
+static void print_nearest(const json_t *nearest)
+{
+    for (size_t i = 0; i < json_array_size(nearest); i++) {
+        const json_t *rule = json_array_get(nearest, i);
+
+        (void)printf("  nearest: permit %s, whose %s does not hold (%s:%d:%d)\n",
+                     json_string_value(json_object_get(rule, "id")),
+                     json_string_value(json_object_get(rule, "fails")),
+                     json_string_value(json_object_get(rule, "source")),
+                     (int)json_integer_value(json_object_get(rule, "line")),
+                     (int)json_integer_value(json_object_get(rule, "column")));
+    }
+}
+
 static void print_explained(const struct invocation *inv, const json_t *answer)
 {
     const char *error = json_string_value(json_object_get(answer, "error-text"));
@@ -203,6 +260,8 @@ static void print_explained(const struct invocation *inv, const json_t *answer)
     print_rules(json_object_get(answer, "rules"));
     if (error != NULL && error[0] != '\0')
         (void)printf("  error: %s\n", error);
+    print_needed(json_object_get(answer, "needed"));
+    print_nearest(json_object_get(answer, "nearest"));
 }
 
 int cmd_policy_explain(const struct invocation *inv)

@@ -124,6 +124,9 @@ says "what is permitted, by which rule" '^  permit alice-signs$' ask 'User::"ali
 says "what is forbidden, by which" '^  forbid no-sha1$' ask 'User::"alice"' sign tls '{"mechanism": "CKM_ECDSA_SHA1", "hash": "CKM_SHA_1"}'
 says "another key is nobody's" 'default deny' ask 'User::"alice"' sign other '{}'
 says "another user may nothing" 'default deny' ask 'User::"bob"' sign tls '{}'
+says "what came nearest" "^  nearest: permit alice-signs, whose principal does not hold \\(web:" ask 'User::"bob"' sign tls '{}'
+says "what would lift a forbid" '^  would be allowed with another context\.hash, as ' ask 'User::"alice"' sign tls '{"mechanism": "CKM_ECDSA_SHA1", "hash": "CKM_SHA_1"}'
+says "a denial as JSON says what is needed" '"needed": *\[' "$KEYWARD" policy explain web request.json --json
 says "another action neither" 'default deny' ask 'User::"alice"' decrypt tls '{}'
 says "the action may be written as Cedar does" '^allow' ask 'User::"alice"' 'Action::\"sign\"' tls '{}'
 check "the answer as JSON" is_json "$KEYWARD" policy explain web request.json --json
@@ -132,6 +135,13 @@ fails "an action that is none" 'no action "fly"' ask 'User::"alice"' fly tls '{}
 fails "a principal that is none" 'names nobody' ask alice sign tls '{}'
 fails "an object that is not there" 'no such object' ask 'User::"alice"' sign nothing '{}'
 fails "a context of lists" 'must be a text' ask 'User::"alice"' sign tls '{"hash": []}'
+printf 'permit (principal in Group::"signers", action in [Action::"list", Action::"sign"], resource);\n' >group.cedar
+"$KEYWARD" group add web/signers >/dev/null && "$KEYWARD" policy apply web group.cedar >/dev/null
+says "a group that is missing" '^  would be allowed with membership in Group::"signers"$' ask 'User::"alice"' sign tls '{}'
+"$KEYWARD" group join web/signers user:alice >/dev/null
+says "the groups that somebody is in count" '^allow' ask 'User::"alice"' sign tls '{}'
+says "and not for another" '^deny' ask 'User::"bob"' sign tls '{}'
+"$KEYWARD" policy apply web good.cedar >/dev/null
 says "what is not there yet may be asked about" 'default deny' ask 'User::"alice"' create new '{}'
 printf '{"principal": ' >request.json
 fails "a request that is no JSON" '^keyward: policy explain: request.json:[0-9]+:[0-9]+: ' "$KEYWARD" policy explain web request.json
