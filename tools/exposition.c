@@ -127,12 +127,12 @@ static void drop(struct peer *peer)
     *peer = (struct peer){.fd = -1};
 }
 
+/* A page that could not be made is not tried again at once either: each try may be a refusal on
+ * record. */
 static bool refresh(struct server *s)
 {
-    int64_t now = now_ms();
-
-    if (s->has_page && now - s->made < FRESH_MS)
-        return true;
+    if (s->made != 0 && now_ms() - s->made < FRESH_MS)
+        return s->has_page;
     buf_clear(&s->page);
     s->has_page = s->exposition->page(s->exposition->ctx, &s->page) && buf_ok(&s->page);
     s->made = now_ms();
