@@ -103,15 +103,42 @@ CK_RV role_settle(enum object_kind kind, struct attrs *attrs)
     return CKR_OK;
 }
 
+/* ---- RSA: with no padding all uses of the private key are one ---- */
+
+/* How a public half makes keys, and how the private one takes them. */
+static const struct {
+    CK_ATTRIBUTE_TYPE makes, takes;
+} ways[] = {
+    {CKA_WRAP, CKA_UNWRAP},
+    {CKA_ENCAPSULATE, CKA_DECAPSULATE},
+};
+
+/* Has it a use that CKM_RSA_X_509 has as well? */
+static bool works_raw(const struct attrs *private)
+{
+    return attrs_ulong(private, CKA_KEY_TYPE, CKK_RSA) == CKK_RSA &&
+           (attrs_true(private, CKA_SIGN) || attrs_true(private, CKA_SIGN_RECOVER) ||
+            attrs_true(private, CKA_DECRYPT));
+}
+
+bool role_keeps(enum object_kind kind, const struct attrs *attrs, CK_ATTRIBUTE_TYPE usage)
+{
+    for (size_t i = 0; i < COUNT(ways); i++)
+        if (ways[i].takes == usage)
+            return kind == KIND_RSA_PRIVATE && attrs_true(attrs, usage) && works_raw(attrs);
+    return false;
+}
+
 CK_RV role_settle_pair(struct attrs *public, const struct attrs *private)
 {
-    static const CK_ATTRIBUTE_TYPE makes_keys[] = {CKA_WRAP, CKA_ENCAPSULATE};
     CK_RV rv = CKR_OK;
 
-    if (!attrs_true(private, CKA_DECRYPT))
-        return CKR_OK;
-    for (size_t i = 0; i < COUNT(makes_keys) && rv == CKR_OK; i++)
-        if (attrs_get(public, makes_keys[i]) != NULL)
-            rv = attrs_set_bool(public, makes_keys[i], false);
+    for (size_t i = 0; i < COUNT(ways) && rv == CKR_OK; i++) {
+        bool undone = attrs_true(private, CKA_DECRYPT) ||
+                      (works_raw(private) && !attrs_true(private, ways[i].takes));
+
+        if (undone && attrs_get(public, ways[i].makes) != NULL)
+            rv = attrs_set_bool(public, ways[i].makes, false);
+    }
     return rv;
 }

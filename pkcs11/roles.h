@@ -21,8 +21,14 @@ bool role_excluded(enum object_kind kind, const struct attrs *attrs, CK_ATTRIBUT
  * libp11 and NSS ask everything by habit, keeps the use on data and loses that on keys.
  */
 MUST_CHECK CK_RV role_settle(enum object_kind kind, struct attrs *attrs);
-/* The same over both halves of a pair: the public one neither wraps nor encapsulates what the
- * private one could decrypt. */
+/*
+ * The same over both halves of a pair: the public one neither wraps nor encapsulates what the
+ * private one could decrypt, or of RSA sign with no padding. A private RSA key that unwraps or
+ * decapsulates does nothing by CKM_RSA_X_509.
+ */
 MUST_CHECK CK_RV role_settle_pair(struct attrs *public, const struct attrs *private);
+/* Must it keep this usage, true now, as long as it has others? A private RSA key that signs must
+ * not stop unwrapping and then sign with no padding what was wrapped to its public half. */
+bool role_keeps(enum object_kind kind, const struct attrs *attrs, CK_ATTRIBUTE_TYPE usage);
 
 #endif

@@ -199,6 +199,12 @@ static CK_RV check_change(const struct object *object, const struct attr_rule *r
         return is_true(attr) || !is ? CKR_OK
                                     : fail(CKR_ATTRIBUTE_READ_ONLY,
                                            "%s can only be changed to true: leave it out", name);
+    if (!is_true(attr) && role_keeps(kind_of_object(object), &object->attrs, attr->type))
+        return fail(CKR_ATTRIBUTE_READ_ONLY,
+                    "%s stays true while the key signs or decrypts: it could undo with no padding "
+                    "what was wrapped to it. Set CKA_SIGN, CKA_SIGN_RECOVER and CKA_DECRYPT false "
+                    "before",
+                    name);
     if ((notes & NOTE_12) != 0)
         return !is_true(attr) || is ? CKR_OK
                                     : fail(CKR_ATTRIBUTE_READ_ONLY,

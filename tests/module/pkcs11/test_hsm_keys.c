@@ -88,6 +88,38 @@ START_TEST(raw_rsa_signs_and_decrypts_but_with_no_key_that_unwraps)
 }
 END_TEST
 
+/* What is wrapped to a public key must meet the private one with a padding only, for ever. */
+START_TEST(no_wrapped_key_is_to_be_had_by_signing_it_raw)
+{
+    CK_MECHANISM raw = {CKM_RSA_X_509, NULL, 0};
+    CK_MECHANISM gen = {CKM_RSA_PKCS_KEY_PAIR_GEN, NULL, 0};
+    CK_ATTRIBUTE unwraps_no_more = NO(CKA_UNWRAP), signs_no_more = NO(CKA_SIGN);
+    CK_OBJECT_HANDLE copy;
+    struct pair rsa;
+
+    session = token_alice();
+    /* A private half that signs and does not unwrap: the public one does not wrap. */
+    assert_ok(p11->C_GenerateKeyPair(session, &gen,
+                                     LIST(ULONG(CKA_MODULUS_BITS, 2048), YES(CKA_WRAP)),
+                                     LIST(SOFTWARE, YES(CKA_SIGN)), &rsa.public, &rsa.private));
+    ck_assert(!token_bool(session, rsa.public, CKA_WRAP));
+    /* One that does both goes on unwrapping as long as it signs. */
+    assert_ok(p11->C_GenerateKeyPair(
+        session, &gen, LIST(ULONG(CKA_MODULUS_BITS, 2048), YES(CKA_WRAP)),
+        LIST(SOFTWARE, YES(CKA_SIGN), YES(CKA_UNWRAP)), &rsa.public, &rsa.private));
+    ck_assert(token_bool(session, rsa.public, CKA_WRAP));
+    assert_rv(CKR_KEY_FUNCTION_NOT_PERMITTED, p11->C_SignInit(session, &raw, rsa.private));
+    assert_rv(CKR_ATTRIBUTE_READ_ONLY,
+              p11->C_SetAttributeValue(session, rsa.private, &unwraps_no_more, 1));
+    assert_rv(CKR_ATTRIBUTE_READ_ONLY,
+              p11->C_CopyObject(session, rsa.private, &unwraps_no_more, 1, &copy));
+    assert_ok(p11->C_SetAttributeValue(session, rsa.private, &signs_no_more, 1));
+    assert_ok(p11->C_SetAttributeValue(session, rsa.private, &unwraps_no_more, 1));
+    assert_rv(CKR_KEY_FUNCTION_NOT_PERMITTED, p11->C_SignInit(session, &raw, rsa.private));
+    assert_ok(p11->C_Finalize(NULL));
+}
+END_TEST
+
 /* ---- agreement ---- */
 
 static CK_RV agree(CK_OBJECT_HANDLE own, CK_OBJECT_HANDLE peer, CK_ATTRIBUTE protection,
@@ -294,6 +326,7 @@ int main(void)
     const struct suite_case cases[] = {
         CASE(pss_with_sha3_is_signed_in_the_hsm),
         CASE(raw_rsa_signs_and_decrypts_but_with_no_key_that_unwraps),
+        CASE(no_wrapped_key_is_to_be_had_by_signing_it_raw),
         CASE(a_key_in_the_hsm_and_one_in_software_agree_on_the_same_cipher_key),
         CASE(a_session_key_stays_with_its_base_and_a_token_key_takes_the_default),
         CASE(a_secret_that_is_to_derive_is_a_software_key_also_where_its_base_is_in_the_hsm),
