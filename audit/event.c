@@ -27,8 +27,7 @@ static void put_text(struct buf *out, struct bytes member, const char *text, siz
 {
     if (text == NULL || text[0] == '\0')
         return;
-    buf_put_bytes(out, member);
-    event_put_string(out, text, limit);
+    event_put_member(out, member, text, limit);
 }
 
 static void put_unsigned(struct buf *out, struct bytes member, uint64_t n)

@@ -169,29 +169,26 @@ static bool put_unit(struct cut *c, const unsigned char **s, const unsigned char
 }
 
 /* Nearly every text of an event: nothing to escape, and it fits. */
-static void put_plain(struct buf *out, const char *text, size_t len)
+static void put_plain(struct buf *out, struct bytes member, struct bytes text)
 {
-    uint8_t *at = buf_grow(out, len + 2);
+    uint8_t *at = buf_grow(out, member.len + text.len + 2);
 
     if (at == NULL)
         return;
-    at[0] = '"';
-    memcpy(at + 1, text, len);
-    at[len + 1] = '"';
+    memcpy(at, member.data, member.len);
+    at += member.len;
+    *at++ = '"';
+    memcpy(at, text.data, text.len);
+    at[text.len] = '"';
 }
 
-void event_put_string(struct buf *out, const char *text, size_t limit)
+static void put_escaped(struct buf *out, struct bytes text, size_t limit)
 {
-    const unsigned char *s = (const unsigned char *)text;
-    size_t len = strlen(text);
-    const unsigned char *end = s + len;
+    const unsigned char *s = text.data;
+    const unsigned char *end = s + text.len;
     struct cut c = {.out = out, .limit = limit};
     bool fits = true;
 
-    if (len <= limit && plain_run(s, end) == len) {
-        put_plain(out, text, len);
-        return;
-    }
     buf_putc(out, '"');
     c.start = out->len;
     while (s < end && fits && buf_ok(out))
@@ -201,6 +198,23 @@ void event_put_string(struct buf *out, const char *text, size_t limit)
         buf_puts(out, DOTS);
     }
     buf_putc(out, '"');
+}
+
+void event_put_member(struct buf *out, struct bytes member, const char *text, size_t limit)
+{
+    struct bytes s = bytes_from_str(text);
+
+    if (s.len <= limit && plain_run(s.data, s.data + s.len) == s.len) {
+        put_plain(out, member, s);
+        return;
+    }
+    buf_put_bytes(out, member);
+    put_escaped(out, s, limit);
+}
+
+void event_put_string(struct buf *out, const char *text, size_t limit)
+{
+    event_put_member(out, BYTES_LIT(""), text, limit);
 }
 
 size_t event_put_digits(uint64_t n, char out[static JSON_DIGITS_MAX])

@@ -14,6 +14,8 @@
  * that is not UTF-8 becomes U+FFFD. limit is at least 16.
  */
 void event_put_string(struct buf *out, const char *text, size_t limit);
+/* The same behind a member's name, with its comma and colon. */
+void event_put_member(struct buf *out, struct bytes member, const char *text, size_t limit);
 void event_put_unsigned(struct buf *out, uint64_t n);
 void event_put_signed(struct buf *out, int64_t n);
 

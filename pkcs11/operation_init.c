@@ -179,9 +179,12 @@ CK_RV operation_check_limits(const struct run *run, enum operation_kind kind,
 }
 
 /* Is there something to do it with: the public key itself, or a key in an HSM that can. */
-static CK_RV check_means(const struct run *run, const struct operation_kind_row *row,
-                         const struct mech *mech, const struct object *key)
+static CK_RV check_means(const struct run *run, const struct operation *op)
 {
+    const struct operation_kind_row *row = operation_kind_row(op->kind);
+    const struct mech *mech = op->mech;
+    const struct object *key = &op->held->object;
+
     if (key->cls == CKO_PUBLIC_KEY) {
         if (attrs_bytes(&key->attrs, CKA_PUBLIC_KEY_INFO).len == 0)
             return fail_internal("a public key object holds its CKA_PUBLIC_KEY_INFO");
@@ -210,15 +213,13 @@ static CK_RV check_key(const struct run *run, const struct operation *op)
         rv = check_right(row, key);
     if (rv == CKR_OK)
         rv = check_raw(op->mech, key);
-    if (rv == CKR_OK)
-        rv = operation_check_limits(run, op->kind, op->mech, key);
-    return rv == CKR_OK ? check_means(run, row, op->mech, key) : rv;
+    return rv == CKR_OK ? operation_check_limits(run, op->kind, op->mech, key) : rv;
 }
 
 /* ---- Init ---- */
 
-/* What was asked before in this session and has not changed; the key's own limits are looked at
- * each time, since time passes for it. */
+/* What was asked before in this session and has not changed, so that there are means too; the key's
+ * own limits are looked at each time, since time passes for it. */
 static CK_RV use_again(struct run *run, const struct operation *op, const struct ask *ask,
                        const struct grant *grant)
 {
@@ -227,11 +228,18 @@ static CK_RV use_again(struct run *run, const struct operation *op, const struct
     return rv == CKR_OK ? gate_reuse(run, ask, grant) : gate_refuse(run, ask, rv);
 }
 
+static CK_RV check_first(const struct run *run, const struct operation *op)
+{
+    CK_RV rv = check_key(run, op);
+
+    return rv == CKR_OK ? check_means(run, op) : rv;
+}
+
 /* The gate answers for a key that may not be seen; it never answers yes. */
 static CK_RV use_first(struct run *run, const struct operation *op, const struct ask *ask)
 {
     bool visible = op->held == NULL || gate_visible(run, &op->held->object);
-    CK_RV rv = op->held != NULL && visible ? check_key(run, op) : CKR_OK;
+    CK_RV rv = op->held != NULL && visible ? check_first(run, op) : CKR_OK;
 
     if (rv != CKR_OK)
         return gate_refuse(run, ask, rv);
