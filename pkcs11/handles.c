@@ -174,9 +174,9 @@ static CK_OBJECT_HANDLE handle_of(const struct handles *h, size_t row)
     return (CK_OBJECT_HANDLE)h->rows[row].era << ERA_SHIFT | (row + 1);
 }
 
-/* With app->lock held: a handle, made when there is none. */
-static CK_RV row_handle(struct handles *h, CK_SLOT_ID slot, const uint8_t *id, bool session,
-                        CK_OBJECT_HANDLE *ret)
+/* With app->lock held: the row, made when there is none. */
+static CK_RV row_take(struct handles *h, CK_SLOT_ID slot, const uint8_t *id, bool session,
+                      size_t *ret)
 {
     uint32_t *place;
     CK_RV rv = CKR_OK;
@@ -193,7 +193,7 @@ static CK_RV row_handle(struct handles *h, CK_SLOT_ID slot, const uint8_t *id, b
         memcpy(h->rows[h->count].id, id, OBJECT_ID_LEN);
         *place = (uint32_t)++h->count;
     }
-    *ret = handle_of(h, *place - 1);
+    *ret = *place - 1;
     return CKR_OK;
 }
 
@@ -211,12 +211,15 @@ static struct row *row_find(struct app *app, CK_OBJECT_HANDLE handle)
 CK_RV handles_token(struct app *app, CK_SLOT_ID slot, const uint8_t id[static OBJECT_ID_LEN],
                     bool is_private, CK_OBJECT_HANDLE *ret)
 {
+    size_t row = 0;
     CK_RV rv;
 
     (void)pthread_mutex_lock(&app->lock);
-    rv = row_handle(app->handles, slot, id, false, ret);
-    if (rv == CKR_OK)
-        row_find(app, *ret)->is_private = is_private;
+    rv = row_take(app->handles, slot, id, false, &row);
+    if (rv == CKR_OK) {
+        app->handles->rows[row].is_private = is_private;
+        *ret = handle_of(app->handles, row);
+    }
     (void)pthread_mutex_unlock(&app->lock);
     return rv;
 }
@@ -247,6 +250,7 @@ CK_RV handles_session(struct app *app, const struct session *session, struct obj
                       CK_OBJECT_HANDLE *ret)
 {
     struct held *held = held_new(object, session->handle);
+    size_t row = 0;
     CK_RV rv;
 
     if (held == NULL)
@@ -256,9 +260,11 @@ CK_RV handles_session(struct app *app, const struct session *session, struct obj
     if (atomic_load(&session->closed))
         rv = fail(CKR_SESSION_CLOSED, "the session was closed while the object was made");
     else
-        rv = row_handle(app->handles, session->slot, held->object.id, true, ret);
-    if (rv == CKR_OK)
-        link_session(app->handles, row_find(app, *ret), held);
+        rv = row_take(app->handles, session->slot, held->object.id, true, &row);
+    if (rv == CKR_OK) {
+        link_session(app->handles, &app->handles->rows[row], held);
+        *ret = handle_of(app->handles, row);
+    }
     (void)pthread_mutex_unlock(&app->lock);
     if (rv != CKR_OK)
         held_release(held);
