@@ -56,6 +56,8 @@ int cmd_policy_decide(const struct invocation *inv);
 /* cmd_analysis.c */
 int cmd_policy_who_can(const struct invocation *inv);
 int cmd_policy_diff(const struct invocation *inv);
+/* cmd_suggest.c */
+int cmd_policy_suggest(const struct invocation *inv);
 /* cmd_log_read.c */
 int cmd_log_show(const struct invocation *inv);
 int cmd_log_follow(const struct invocation *inv);

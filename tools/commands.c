@@ -70,6 +70,8 @@ const struct command commands[] = {
      "list who may do something with an object"},
     {"policy diff", "FILE FILE", 2, 2, "--json", cmd_policy_diff,
      "compare two policy texts, with a request for each difference"},
+    {"policy suggest", "VAULT", 1, 1, "--since", cmd_policy_suggest,
+     "print the least policy that would have allowed what the log shows was used"},
     {"policy roles", "", 0, 0, "--json", cmd_policy_roles, "list roles and their actions"},
     {"policy schema", "", 0, 0, "", cmd_policy_schema, "print the vocabulary as a Cedar schema"},
     {"policy decide", "", 0, 0, "--policies --entities --requests", cmd_policy_decide,
