@@ -17,9 +17,9 @@
 #define REQUEST_MAX (POLICY_TEXT_MAX + (1U << 20)) /* a policy text and what stands around it */
 
 static const struct admin_chapter *const chapters[] = {
-    &admin_home_chapter,   &admin_vault_chapter,  &admin_user_chapter,
-    &admin_group_chapter,  &admin_issuer_chapter, &admin_key_chapter,
-    &admin_policy_chapter, &admin_log_chapter,    &admin_approve_chapter,
+    &admin_home_chapter,    &admin_vault_chapter,   &admin_user_chapter,   &admin_group_chapter,
+    &admin_issuer_chapter,  &admin_key_chapter,     &admin_policy_chapter, &admin_log_chapter,
+    &admin_approve_chapter, &admin_confirm_chapter,
 };
 
 const struct admin_chapter *admin_chapter_at(size_t i)
@@ -171,7 +171,7 @@ static CK_RV give(struct admin *a, CK_RV rv,
 
 /* ---- requests ---- */
 
-static const struct admin_verb *verb_find(const char *name)
+const struct admin_verb *admin_verb_find(const char *name)
 {
     for (size_t c = 0; c < sizeof(chapters) / sizeof(*chapters); c++)
         for (size_t i = 0; i < chapters[c]->count; i++)
@@ -266,7 +266,7 @@ static CK_RV parse(struct admin *a, struct bytes request)
     verb = admin_text(a, "verb");
     if (!json_is_object(a->request) || verb == NULL)
         return fail(CKR_ARGUMENTS_BAD, "request must be an object with the text member \"verb\"");
-    a->verb = verb_find(verb);
+    a->verb = admin_verb_find(verb);
     if (a->verb == NULL)
         return fail(CKR_ARGUMENTS_BAD, "unknown verb \"%.64s\": see docs/ADMIN.md", verb);
     return check_members(a, a->verb);
@@ -314,6 +314,14 @@ static CK_RV enter_vault(struct admin *a)
     return rv;
 }
 
+/* A verb that asks by itself is guarded by itself. */
+static CK_RV ask_and_guard(struct admin *a)
+{
+    CK_RV rv = admin_ask(a, a->verb->action, NULL);
+
+    return rv == CKR_OK ? admin_guard(a) : rv;
+}
+
 static CK_RV act(struct admin *a)
 {
     CK_RV rv = CKR_OK;
@@ -322,7 +330,7 @@ static CK_RV act(struct admin *a)
     if (a->verb->flags & ADMIN_VAULT)
         rv = enter_vault(a);
     if (rv == CKR_OK && !(a->verb->flags & ADMIN_ASKS))
-        rv = admin_ask(a, a->verb->action, NULL);
+        rv = ask_and_guard(a);
     if (rv == CKR_OK)
         rv = a->verb->act(a);
     return rv;

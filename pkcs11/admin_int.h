@@ -52,7 +52,7 @@ struct admin_chapter {
 };
 extern const struct admin_chapter admin_home_chapter, admin_vault_chapter, admin_user_chapter,
     admin_issuer_chapter, admin_group_chapter, admin_key_chapter, admin_policy_chapter,
-    admin_log_chapter, admin_approve_chapter;
+    admin_log_chapter, admin_approve_chapter, admin_confirm_chapter;
 
 /* Every chapter, as docs/PERMISSIONS.md lists them; NULL past the end. */
 const struct admin_chapter *admin_chapter_at(size_t i);
@@ -65,9 +65,12 @@ struct admin {
     json_t *request;
     const struct keyward_secret *secrets;
     CK_ULONG secret_count;
-    json_t *answer;  /* an object, filled by the verb */
-    json_t *details; /* "errors" of a refusal, NULL: none */
-    json_t *report;  /* "report" of a refusal, NULL: none */
+    json_t *answer;    /* an object, filled by the verb */
+    json_t *details;   /* "errors" of a refusal, NULL: none */
+    char compared[65]; /* hash of the policy that this change was compared with; "" when it was not
+                        */
+    bool confirmed;    /* admin_guard() has nothing to say: others have confirmed it */
+    json_t *report;    /* "report" of a refusal, NULL: none */
 };
 
 /* Members by name; checked against the table before the act, so the kind is right. */
@@ -118,6 +121,17 @@ MUST_CHECK CK_RV admin_parse_time(const char *text, int64_t now, int sign, int64
 MUST_CHECK CK_RV admin_policy_check(struct admin *a, const char *name, struct bytes text);
 /* The statement that gives a user a role (an action group); role NULL: the data plane. */
 void admin_policy_statement(struct buf *out, const char *user, const char *role);
+
+/* ---- changes that widen the rights of who makes them (admin_confirm.c) ---- */
+
+/*
+ * Before a verb acts: CKR_OK when it changes nobody's rights, or not those of whoever does it, or
+ * enough other administrators have confirmed it. Else it is pending, and refused with the hash by
+ * which it is confirmed.
+ */
+MUST_CHECK CK_RV admin_guard(struct admin *a);
+/* Of the table; NULL when there is none of that name. */
+const struct admin_verb *admin_verb_find(const char *name);
 
 /* ---- the directory (admin_group.c) ---- */
 

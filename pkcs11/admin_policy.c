@@ -70,6 +70,20 @@ static CK_RV policy_check_verb(struct admin *a)
                               bytes_from_str(admin_text(a, "text")));
 }
 
+/* Where it was found not to widen, that was in comparison with what is in force still. */
+static CK_RV ensure_compared(struct admin *a, struct bytes was)
+{
+    char hash[65];
+    CK_RV rv = CKR_OK;
+
+    if (a->compared[0] != '\0')
+        rv = engine_policy_hash(a->run.app->engine, was, hash);
+    if (rv == CKR_OK && a->compared[0] != '\0' && strcmp(hash, a->compared) != 0)
+        rv = fail(CKR_FUNCTION_REJECTED,
+                  "the vault's policy was changed by somebody else meanwhile: repeat");
+    return rv;
+}
+
 static CK_RV policy_apply_verb(struct admin *a)
 {
     struct bytes text = bytes_from_str(admin_text(a, "text"));
@@ -80,9 +94,11 @@ static CK_RV policy_apply_verb(struct admin *a)
     if (rv == CKR_OK)
         rv = vault_get_policy(run_store(&a->run), &a->run.vault, &was);
     if (rv == CKR_OK)
+        rv = ensure_compared(a, buf_bytes(&was));
+    if (rv == CKR_OK)
         rv = gate_policy_change(&a->run, buf_bytes(&was), text);
     if (rv == CKR_OK)
-        rv = vault_set_policy(run_store(&a->run), &a->run.vault, text);
+        rv = vault_replace_policy(run_store(&a->run), &a->run.vault, buf_bytes(&was), text);
     buf_release_secure(&was);
     return rv;
 }

@@ -92,6 +92,8 @@ static CK_RV user_add_verb(struct admin *a)
 
     if (rv == CKR_OK)
         rv = may_add(a, with_roles);
+    if (rv == CKR_OK)
+        rv = admin_guard(a);
     if (rv == CKR_OK && with_roles)
         rv = add_roles(a, &was, &text);
     if (rv == CKR_OK && with_roles)

@@ -1,6 +1,6 @@
 /* Verbs about vaults, and status. A vault is made ready to use: its first user, its security
  * officer and the policy that says who may what. */
-#include "pkcs11/admin_int.h"
+#include "pkcs11/admin_widen.h"
 
 #include "base/secret.h"
 
@@ -12,12 +12,12 @@ static json_t *vault_json(const struct vault_info *vault)
     char id[2 * VAULT_ID_LEN + 1];
 
     bytes_to_hex(BYTES(vault->id, VAULT_ID_LEN), id);
-    return json_pack("{s:s, s:I, s:s, s:s, s:o, s:I, s:b, s:b, s:s}", "name", vault->name, "slot",
-                     (json_int_t)vault->slot, "id", id, "protection",
+    return json_pack("{s:s, s:I, s:s, s:s, s:o, s:I, s:b, s:b, s:s, s:i}", "name", vault->name,
+                     "slot", (json_int_t)vault->slot, "id", id, "protection",
                      protection_name(vault->protection), "created", admin_json_time(vault->created),
                      "retention", (json_int_t)vault->retention, "purge-protection",
                      (int)vault->purge_protection, "legacy", (int)vault->legacy, "default-user",
-                     vault->default_user);
+                     vault->default_user, "confirmations", (int)vault->confirmations);
 }
 
 /* What new keys are protected by, where nothing else is said; untouched where the member is absent.
@@ -186,6 +186,29 @@ static CK_RV note_legacy(struct admin *a, bool legacy)
                                   : "the vault will offer legacy mechanisms no longer");
 }
 
+/* So many that there are not would lock everybody out. */
+static CK_RV take_confirmations(struct admin *a, struct vault_info *vault)
+{
+    int64_t wanted = admin_number(a, "confirmations", 0);
+    unsigned administrators = 0;
+    CK_RV rv = CKR_OK;
+
+    if (!admin_has(a, "confirmations"))
+        return CKR_OK;
+    if (wanted > 0)
+        rv = admin_count_administrators(a, NULL, &administrators);
+    if (rv == CKR_OK && wanted > administrators)
+        rv = fail(CKR_ARGUMENTS_BAD,
+                  "vault.update: %lld administrators cannot agree where there are %u",
+                  (long long)wanted, administrators);
+    if (rv == CKR_OK && wanted > VAULT_CONFIRMATIONS_MAX)
+        rv = fail(CKR_ARGUMENTS_BAD, "vault.update: at most %d administrators need to agree",
+                  VAULT_CONFIRMATIONS_MAX);
+    if (rv == CKR_OK)
+        vault->confirmations = (unsigned)wanted;
+    return rv;
+}
+
 /* The protection is that of keys made from now on: those that are there stay where they are.
  * Legacy mechanisms come and go for all keys. */
 static CK_RV vault_update_verb(struct admin *a)
@@ -194,9 +217,12 @@ static CK_RV vault_update_verb(struct admin *a)
     bool legacy = admin_bool(a, "legacy", vault->legacy);
     CK_RV rv = read_protection(a, &vault->protection);
 
-    if (rv == CKR_OK && !admin_has(a, "protection") && !admin_has(a, "legacy"))
-        rv = fail(CKR_ARGUMENTS_BAD,
-                  "vault.update: nothing is to be changed: give \"protection\" or \"legacy\"");
+    if (rv == CKR_OK && !admin_has(a, "protection") && !admin_has(a, "legacy") &&
+        !admin_has(a, "confirmations"))
+        rv = fail(CKR_ARGUMENTS_BAD, "vault.update: nothing is to be changed: give \"protection\", "
+                                     "\"legacy\" or \"confirmations\"");
+    if (rv == CKR_OK)
+        rv = take_confirmations(a, vault);
     if (rv == CKR_OK)
         rv = note_legacy(a, legacy);
     vault->legacy = legacy;
@@ -340,6 +366,7 @@ static const struct admin_member update_members[] = {
     {"vault", MEMBER_TEXT, true},
     {"protection", MEMBER_TEXT, false},
     {"legacy", MEMBER_BOOL, false},
+    {"confirmations", MEMBER_NUMBER, false},
     {0},
 };
 static const struct admin_member vault_members[] = {{"vault", MEMBER_TEXT, true}, {0}};

@@ -84,6 +84,12 @@ static void judge(struct policy_difference *d, bool seen)
 
 CK_RV policy_compare(const struct policy *both, uint64_t work_max, struct policy_difference *ret)
 {
+    return policy_compare_parts(both, 1, work_max, ret);
+}
+
+CK_RV policy_compare_parts(const struct policy *both, uint32_t second, uint64_t work_max,
+                           struct policy_difference *ret)
+{
     struct search s;
     SCOPED_FREE uint32_t *all = number_all(both->rule_count);
     size_t first = 0;
@@ -95,7 +101,7 @@ CK_RV policy_compare(const struct policy *both, uint64_t work_max, struct policy
     if (rv == CKR_OK && all == NULL)
         rv = fail_memory();
     if (rv == CKR_OK && s.space.why == NULL) {
-        while (first < both->rule_count && both->rules[first].source == 0)
+        while (first < both->rule_count && both->rules[first].source < second)
             first++;
         s.side_count = 2;
         s.differences = true;

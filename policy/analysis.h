@@ -44,6 +44,9 @@ struct policy_difference {
 /* Of a set loaded from two sources: source 0 against source 1. *ret is to be released. */
 MUST_CHECK CK_RV policy_compare(const struct policy *both, uint64_t work_max,
                                 struct policy_difference *ret);
+/* Each set out of several sources: those before `second`, against those from there on. */
+MUST_CHECK CK_RV policy_compare_parts(const struct policy *both, uint32_t second, uint64_t work_max,
+                                      struct policy_difference *ret);
 void policy_difference_release(struct policy_difference *difference);
 
 /* ---- rules that do nothing ---- */

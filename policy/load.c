@@ -123,6 +123,11 @@ bool policy_speaks_of(const struct policy *policy, const char *name)
     return intern_find_string(&policy->strings, bytes_from_str(name)) != INTERN_NONE;
 }
 
+bool policy_names(const struct policy *policy, const struct policy_uid *uid)
+{
+    return intern_find(&policy->uids, *uid) != INTERN_NONE;
+}
+
 const char *policy_annotation(const struct policy *policy, size_t index, const char *name)
 {
     const struct rule *rule;

@@ -11,7 +11,7 @@ static const char *const kind_names[] = {
     [RECORD_POLICY] = "policy",    [RECORD_USER] = "user",
     [RECORD_OBJECT] = "object",    [RECORD_LINK] = "directory entry",
     [RECORD_ISSUER] = "issuer",    [RECORD_APPROVAL] = "approval",
-    [RECORD_BUDGET] = "budget",
+    [RECORD_BUDGET] = "budget",    [RECORD_PENDING] = "pending change",
 };
 
 static CK_RV fail_row(const struct store *store, const struct keys *keys, int64_t seq,

@@ -24,6 +24,7 @@ enum record_kind {
     RECORD_ISSUER,
     RECORD_APPROVAL,
     RECORD_BUDGET,
+    RECORD_PENDING,
     RECORD_KINDS_END
 };
 

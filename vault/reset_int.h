@@ -13,6 +13,9 @@ MUST_CHECK CK_RV user_remove_all(struct store *store, struct keys *keys, const c
 /* Every issuer goes. */
 MUST_CHECK CK_RV issuer_remove_all(struct store *store, struct keys *keys);
 
+/* Every pending change goes. */
+MUST_CHECK CK_RV pending_remove_all(struct store *store, struct keys *keys);
+
 /* Every approval goes. */
 MUST_CHECK CK_RV approval_remove_all(struct store *store, struct keys *keys);
 

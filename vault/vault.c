@@ -28,7 +28,7 @@ struct vault_der {
     char name[VAULT_NAME_MAX + 1];
     int64_t slot, protection, created, retention, purge_protection;
     char default_user[USER_NAME_MAX + 1];
-    int64_t legacy;
+    int64_t legacy, confirmations;
 };
 
 #define MEMBER(n, k, field, most)                                                                  \
@@ -45,6 +45,7 @@ static const struct der_member vault_members[] = {
     MEMBER("purgeProtection", DER_NUMBER, purge_protection, 1),
     MEMBER("defaultUser", DER_TEXT, default_user, USER_NAME_MAX),
     MEMBER("legacy", DER_NUMBER_OPTIONAL, legacy, 1),
+    MEMBER("confirmations", DER_NUMBER_OPTIONAL, confirmations, VAULT_CONFIRMATIONS_MAX),
 };
 
 static const struct der_type vault_type = {
@@ -62,6 +63,7 @@ static CK_RV encode(struct store *store, const struct vault_info *info, struct b
         .retention = info->retention,
         .purge_protection = info->purge_protection ? 1 : 0,
         .legacy = info->legacy ? 1 : 0,
+        .confirmations = info->confirmations,
     };
 
     memcpy(d.name, info->name, sizeof(d.name));
@@ -86,6 +88,7 @@ static CK_RV decode(struct store *store, const struct record *record, struct byt
         .retention = d.retention,
         .purge_protection = d.purge_protection != 0,
         .legacy = d.legacy != 0,
+        .confirmations = (unsigned)d.confirmations,
         .generation = record->generation,
     };
     memcpy(ret->id, record->id, VAULT_ID_LEN);
@@ -335,6 +338,7 @@ static CK_RV write_update(struct store *store, const struct vault_info *info, co
     now.retention = info->retention;
     now.purge_protection = info->purge_protection;
     now.legacy = info->legacy;
+    now.confirmations = info->confirmations;
     memcpy(now.default_user, info->default_user, sizeof(now.default_user));
     return vault_write(store, &now, &record, false);
 }
@@ -382,6 +386,28 @@ CK_RV vault_set_policy(struct store *store, const struct vault_info *vault, stru
     return rv == CKR_OK ? store_leave(store, vault_write_policy(store, keys, text)) : rv;
 }
 
+static CK_RV replace_policy(struct store *store, struct keys *keys, struct bytes was,
+                            struct bytes becomes)
+{
+    struct buf now = BUF_INIT(RECORD_MAX);
+    CK_RV rv = vault_read_policy(store, keys, &now);
+
+    if (rv == CKR_OK && !bytes_equal(buf_bytes(&now), was))
+        rv = fail(CKR_FUNCTION_REJECTED,
+                  "the vault's policy was changed by somebody else meanwhile: repeat");
+    buf_release_secure(&now);
+    return rv == CKR_OK ? vault_write_policy(store, keys, becomes) : rv;
+}
+
+CK_RV vault_replace_policy(struct store *store, const struct vault_info *vault, struct bytes was,
+                           struct bytes becomes)
+{
+    struct keys *keys = NULL;
+    CK_RV rv = store_enter(store, vault->id, STORE_WRITE, &keys);
+
+    return rv == CKR_OK ? store_leave(store, replace_policy(store, keys, was, becomes)) : rv;
+}
+
 /* ---- as new ---- */
 
 static CK_RV write_reset(struct store *store, struct keys *keys, const struct vault_info *vault,
@@ -403,6 +429,8 @@ static CK_RV write_reset(struct store *store, struct keys *keys, const struct va
         rv = issuer_remove_all(store, keys);
     if (rv == CKR_OK)
         rv = approval_remove_all(store, keys);
+    if (rv == CKR_OK)
+        rv = pending_remove_all(store, keys);
     if (rv == CKR_OK)
         rv = vault_write_policy(store, keys, BYTES_NONE);
     if (rv != CKR_OK)

@@ -23,6 +23,8 @@ const char *protection_name(enum protection protection);
 /* CKR_ATTRIBUTE_VALUE_INVALID when it is neither. */
 MUST_CHECK CK_RV protection_parse(struct bytes name, enum protection *ret);
 
+#define VAULT_CONFIRMATIONS_MAX 16
+
 struct vault_info {
     uint8_t id[VAULT_ID_LEN];
     char name[VAULT_NAME_MAX + 1];
@@ -31,7 +33,9 @@ struct vault_info {
     int64_t created;            /* seconds since 1970 */
     int64_t retention;          /* seconds a deleted object can be recovered; default 90 days */
     bool purge_protection;
-    bool legacy; /* offers what is broken or weak, for old data: mech.legacy */
+    unsigned confirmations; /* administrators who must stand behind a change that widens the rights
+                               of one of them; 0: one where there is one, else two */
+    bool legacy;            /* offers what is broken or weak, for old data: mech.legacy */
     char default_user[USER_NAME_MAX + 1]; /* "" when there is none */
     uint8_t log_key[32];                  /* key of the digests in the log */
     uint64_t generation;                  /* of this record */
@@ -93,6 +97,11 @@ MUST_CHECK CK_RV vault_get_policy(struct store *store, const struct vault_info *
                                   struct buf *ret);
 MUST_CHECK CK_RV vault_set_policy(struct store *store, const struct vault_info *vault,
                                   struct bytes text);
+
+/* The same where it is `was` that is in force: CKR_FUNCTION_REJECTED when it is not (somebody else
+ * changed it meanwhile). */
+MUST_CHECK CK_RV vault_replace_policy(struct store *store, const struct vault_info *vault,
+                                      struct bytes was, struct bytes becomes);
 
 #define USER_IDENTITY_LEN 16
 
