@@ -168,16 +168,19 @@ static CK_RV list_one(void *ctx, const struct pending *p, struct bytes request)
 {
     struct listing *l = ctx;
     char hex[HEX_MAX];
-    json_t *json;
+    const char *verb;
+    json_t *json, *asked;
 
     if (p->expires <= now_of(l->a))
         return CKR_OK;
+    asked = json_loadb((const char *)request.data, request.len, 0, NULL);
+    verb = json_string_value(json_object_get(asked, "verb"));
     bytes_to_hex(BYTES(p->hash, PENDING_HASH_LEN), hex);
-    json = json_pack("{s:s, s:o, s:s, s:s, s:o, s:o, s:o, s:o}", "hash", hex, "by",
-                     admin_json_text(bytes_from_str(p->applier)), "verdict", p->verdict, "policy",
-                     p->base, "confirmed", lines_json(p->confirmed), "created",
-                     admin_json_time(p->created), "expires", admin_json_time(p->expires), "request",
-                     json_loadb((const char *)request.data, request.len, 0, NULL));
+    json = json_pack("{s:s, s:s, s:o, s:s, s:s, s:o, s:o, s:o, s:o}", "hash", hex, "change",
+                     verb != NULL ? verb : "", "by", admin_json_text(bytes_from_str(p->applier)),
+                     "verdict", p->verdict, "policy", p->base, "confirmed",
+                     lines_json(p->confirmed), "created", admin_json_time(p->created), "expires",
+                     admin_json_time(p->expires), "request", asked);
     return admin_append(l->list, json);
 }
 

@@ -45,6 +45,10 @@ int cmd_key_enable(const struct invocation *inv);
 int cmd_key_purge(const struct invocation *inv);
 /* cmd_approve.c */
 int cmd_approve(const struct invocation *inv);
+/* cmd_confirm.c */
+int cmd_policy_pending(const struct invocation *inv);
+int cmd_policy_confirm(const struct invocation *inv);
+int cmd_policy_withdraw(const struct invocation *inv);
 /* cmd_policy.c */
 int cmd_policy_check(const struct invocation *inv);
 int cmd_policy_apply(const struct invocation *inv);

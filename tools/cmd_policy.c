@@ -129,6 +129,8 @@ static int apply(const struct invocation *inv, json_t *request)
     json_t *answer = NULL;
     int rc = client_open(inv, &client);
 
+    if (rc == TOOL_DONE)
+        rc = client_login(&client, inv->args[0]);
     if (rc != TOOL_DONE) {
         json_decref(request);
     } else {

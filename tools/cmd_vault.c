@@ -4,6 +4,7 @@
 #include "tools/print.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static void print_created(const struct invocation *inv, const json_t *answer)
@@ -133,18 +134,38 @@ static int put_switch(const struct invocation *inv, const char *name, json_t *re
                : tool_fail(TOOL_FAILED, inv->command->name, "out of memory");
 }
 
+static int put_confirmations(const struct invocation *inv, json_t *request)
+{
+    const char *text = option(inv, "--confirmations");
+    char *end;
+    long count;
+
+    if (text == NULL)
+        return TOOL_DONE;
+    count = strtol(text, &end, 10);
+    if (end == text || *end != '\0' || count < 0 || count > 1000)
+        return tool_fail(TOOL_USAGE, inv->command->name,
+                         "--confirmations %s: it is a number, 0 for the default", text);
+    return json_object_set_new(request, "confirmations", json_integer(count)) == 0
+               ? TOOL_DONE
+               : tool_fail(TOOL_FAILED, inv->command->name, "out of memory");
+}
+
 int cmd_vault_update(const struct invocation *inv)
 {
     json_t *request;
     int rc;
 
-    if (option(inv, "--protection") == NULL && option(inv, "--legacy") == NULL)
+    if (option(inv, "--protection") == NULL && option(inv, "--legacy") == NULL &&
+        option(inv, "--confirmations") == NULL)
         return tool_fail(TOOL_USAGE, inv->command->name,
-                         "nothing is to be changed: give --protection hsm|software or --legacy "
-                         "on|off");
+                         "nothing is to be changed: give --protection hsm|software, --legacy "
+                         "on|off or --confirmations K");
     request = json_pack("{s:s, s:s, s:s*}", "verb", "vault.update", "vault", inv->args[0],
                         "protection", option(inv, "--protection"));
     rc = put_switch(inv, "--legacy", request, "legacy");
+    if (rc == TOOL_DONE)
+        rc = put_confirmations(inv, request);
     if (rc != TOOL_DONE) {
         json_decref(request);
         return rc;

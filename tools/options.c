@@ -30,6 +30,7 @@ static const struct {
     {"--mechanisms", "CKM_...,..."},
     {"--count", "N"},
     {"--deleted", NULL},
+    {"--confirmations", "K"},
     {"--action", "ACTION"},
     {"--digest", "HEX"},
     {"--file", "FILE"},

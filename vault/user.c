@@ -209,18 +209,9 @@ CK_RV user_add(struct store *store, const struct vault_info *vault, const char *
 static CK_RV write_both(struct store *store, struct keys *keys, const struct user *user,
                         struct bytes was, struct bytes becomes)
 {
-    struct buf now = BUF_INIT(RECORD_MAX);
-    CK_RV rv = vault_read_policy(store, keys, &now);
+    CK_RV rv = vault_swap_policy(store, keys, was, becomes);
 
-    if (rv == CKR_OK && !bytes_equal(buf_bytes(&now), was))
-        rv = fail(CKR_FUNCTION_REJECTED,
-                  "the vault's policy was changed by somebody else meanwhile: repeat");
-    if (rv == CKR_OK)
-        rv = user_write_new(store, keys, user);
-    if (rv == CKR_OK)
-        rv = vault_write_policy(store, keys, becomes);
-    buf_release_secure(&now);
-    return rv;
+    return rv == CKR_OK ? user_write_new(store, keys, user) : rv;
 }
 
 CK_RV user_add_with_policy(struct store *store, const struct vault_info *vault, const char *name,

@@ -386,8 +386,8 @@ CK_RV vault_set_policy(struct store *store, const struct vault_info *vault, stru
     return rv == CKR_OK ? store_leave(store, vault_write_policy(store, keys, text)) : rv;
 }
 
-static CK_RV replace_policy(struct store *store, struct keys *keys, struct bytes was,
-                            struct bytes becomes)
+CK_RV vault_swap_policy(struct store *store, struct keys *keys, struct bytes was,
+                        struct bytes becomes)
 {
     struct buf now = BUF_INIT(RECORD_MAX);
     CK_RV rv = vault_read_policy(store, keys, &now);
@@ -405,7 +405,7 @@ CK_RV vault_replace_policy(struct store *store, const struct vault_info *vault, 
     struct keys *keys = NULL;
     CK_RV rv = store_enter(store, vault->id, STORE_WRITE, &keys);
 
-    return rv == CKR_OK ? store_leave(store, replace_policy(store, keys, was, becomes)) : rv;
+    return rv == CKR_OK ? store_leave(store, vault_swap_policy(store, keys, was, becomes)) : rv;
 }
 
 /* ---- as new ---- */

@@ -11,5 +11,8 @@ MUST_CHECK CK_RV vault_write(struct store *store, const struct vault_info *info,
 /* Empty where none was ever set. */
 MUST_CHECK CK_RV vault_read_policy(struct store *store, struct keys *keys, struct buf *ret);
 MUST_CHECK CK_RV vault_write_policy(struct store *store, struct keys *keys, struct bytes text);
+/* From was to becomes: CKR_FUNCTION_REJECTED when it is another that is in force. */
+MUST_CHECK CK_RV vault_swap_policy(struct store *store, struct keys *keys, struct bytes was,
+                                   struct bytes becomes);
 
 #endif

@@ -48,6 +48,8 @@ static const struct verb {
      "readPolicy"},
     {"policy.apply", "{\"verb\":\"policy.apply\",\"vault\":\"web\",\"text\":\"\"}", NULL,
      CKR_ACTION_PROHIBITED, "applyPolicy web"},
+    {"policy.pending", "{\"verb\":\"policy.pending\",\"vault\":\"web\"}", NULL,
+     CKR_ACTION_PROHIBITED, "readPolicy web"},
     {"policy.show", "{\"verb\":\"policy.show\",\"vault\":\"web\"}", NULL, CKR_ACTION_PROHIBITED,
      "readPolicy web"},
     {"policy.explain",
