@@ -1,7 +1,9 @@
 /*
- * Who may apply a vault's policy: everybody that the policies name or the vault's directory knows
- * is asked for, in the groups that he is in. Who is in a group of the system cannot be known here:
- * a group of it that may counts as one.
+ * Who administers a vault: who may apply its policy by a permit that says for which actions it is.
+ * One for every action at once makes no administrator: whom it permits has the use of keys already,
+ * and gains nothing by writing policy. Everybody that the policies name or the vault's directory
+ * knows is asked for, in the groups that he is in. Who is in a group of the system cannot be known
+ * here: a group of it that may counts as one.
  */
 #include "pkcs11/admin_widen.h"
 #include "policy/analysis.h"
@@ -13,6 +15,7 @@
 #define CANDIDATES_MAX 256
 #define ENTITIES_MAX   6
 #define GROUPS_MAX     64
+#define PERMITS_MAX    64 /* that are looked at, of those that permit one to apply a policy */
 
 struct counting {
     struct admin *a;
@@ -45,12 +48,14 @@ static void add_name(struct counting *c, const char *prefix, struct bytes id)
     memcpy(c->names[c->name_count++], name, sizeof(name));
 }
 
-static void add_row(struct counting *c, const struct policy_who *who)
+static void add_row(struct counting *c, const struct policy *policy, const struct policy_who *who)
 {
+    bool group = who->anybody && policy_is_for_actions(policy, who->by);
+
     for (size_t i = 0; i < KINDS && !who->anybody; i++)
         if (bytes_equal_str(who->principal.type, kinds[i].type))
             add_name(c, kinds[i].prefix, who->principal.id);
-    for (size_t e = 0; e < who->example.entity_count && who->anybody; e++)
+    for (size_t e = 0; e < who->example.entity_count && group; e++)
         for (size_t g = 0; g < who->example.entities[e].ancestor_count; g++)
             if (bytes_equal_str(who->example.entities[e].ancestors[g].type, "UnixGroup"))
                 c->unix_groups++;
@@ -115,7 +120,8 @@ static bool may_apply(const struct counting *c, const struct policy *policy,
     };
     struct policy_entity entities[ENTITIES_MAX];
     struct policy_request request = *given;
-    struct policy_verdict verdict = {.max = 0};
+    uint32_t permits[PERMITS_MAX];
+    struct policy_verdict verdict = {.reasons = permits, .max = PERMITS_MAX};
 
     context[1].value.u.string = BYTES_LIT("policy.apply");
     context[6].value.u.string = bytes_from_str(run->vault.name);
@@ -127,7 +133,10 @@ static bool may_apply(const struct counting *c, const struct policy *policy,
         .kind = POLICY_RECORD,
         .u.record = {.fields = context, .count = sizeof(context) / sizeof(*context)}};
     policy_decide(policy, &request, &verdict);
-    return verdict.allow;
+    for (size_t i = 0; verdict.allow && i < verdict.reason_count && i < PERMITS_MAX; i++)
+        if (policy_is_for_actions(policy, permits[i]))
+            return true;
+    return false;
 }
 
 static bool is_administrator(const struct counting *c, const struct policy *policy,
@@ -159,7 +168,7 @@ static CK_RV count_under(struct counting *c, const struct policy *policy,
     CK_RV rv = policy_who_can(policy, given, POLICY_WORK_MAX, &list);
 
     for (size_t i = 0; rv == CKR_OK && i < list.count; i++)
-        add_row(c, &list.items[i]);
+        add_row(c, policy, &list.items[i]);
     policy_who_release(&list);
     if (rv == CKR_OK)
         rv = add_known(c);

@@ -123,6 +123,12 @@ bool policy_speaks_of(const struct policy *policy, const char *name)
     return intern_find_string(&policy->strings, bytes_from_str(name)) != INTERN_NONE;
 }
 
+bool policy_is_for_actions(const struct policy *policy, size_t index)
+{
+    return index < policy_count(policy) &&
+           policy->rules[index].scopes[VARIABLE_ACTION].kind != SCOPE_ANY;
+}
+
 bool policy_names(const struct policy *policy, const struct policy_uid *uid)
 {
     return intern_find(&policy->uids, *uid) != INTERN_NONE;

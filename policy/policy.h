@@ -125,6 +125,8 @@ const char *policy_id(const struct policy *policy, size_t index); /* with its pr
 bool policy_is_forbid(const struct policy *policy, size_t index);
 /* True when some policy may look at an attribute of that name: it is written in one of them. */
 bool policy_speaks_of(const struct policy *policy, const char *name);
+/* True when its scope says for which actions it is. */
+bool policy_is_for_actions(const struct policy *policy, size_t index);
 /* True when some policy names this entity. */
 bool policy_names(const struct policy *policy, const struct policy_uid *uid);
 /* Value of an annotation, NULL when the policy has none of that name. */

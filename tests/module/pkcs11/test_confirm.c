@@ -223,6 +223,20 @@ START_TEST(a_lone_administrator_is_not_locked_out)
 }
 END_TEST
 
+/* Who may do everything gains nothing by writing policy, and is asked by nobody. */
+START_TEST(who_may_do_everything_is_no_second_administrator)
+{
+    struct lab lab;
+
+    lab_start(&lab);
+    verb_ok(&lab, NULL, APPLY("permit (principal == User::\\\"alice\\\", action, resource);"));
+    verb_ok(&lab, NULL, APPLY("permit (principal, action, resource);"));
+    verb_ok(&lab, NULL, "{\"verb\":\"policy.pending\",\"vault\":\"web\"}");
+    ck_assert_int_eq(lab_answer_number(&lab, "administrators-needed"), 1);
+    lab_end(&lab);
+}
+END_TEST
+
 START_TEST(a_group_without_members_is_no_administrator)
 {
     struct lab lab;
@@ -254,6 +268,7 @@ int main(void)
         CASE_SLOW(what_is_withdrawn_is_not_confirmed, 120),
         CASE_SLOW(where_three_must_agree_two_are_too_few, 120),
         CASE_SLOW(a_lone_administrator_is_not_locked_out, 120),
+        CASE_SLOW(who_may_do_everything_is_no_second_administrator, 120),
         CASE_SLOW(a_group_without_members_is_no_administrator, 120),
     };
 

@@ -193,9 +193,9 @@ START_TEST(a_record_from_before_the_optional_member_is_read)
 }
 END_TEST
 
-/* The module's Vault, all but its last member at nothing. */
+/* The module's Vault, all but its last two members at nothing. */
 struct switched {
-    int64_t zero, on;
+    int64_t zero, on, count;
     char none[1];
 };
 
@@ -212,8 +212,30 @@ static const struct der_member switched_members[] = {
     NOUGHT("purgeProtection"),
     {"defaultUser", DER_TEXT, offsetof(struct switched, none), 0},
     {"legacy", DER_NUMBER_OPTIONAL, offsetof(struct switched, on), 1},
+    {"confirmations", DER_NUMBER_OPTIONAL, offsetof(struct switched, count), 16},
 };
-static const struct der_type switched_type = {"KEYWARD.Vault", switched_members, 8};
+static const struct der_type switched_type = {"KEYWARD.Vault", switched_members, 9};
+
+/* Two optional numbers behind each other are told apart. */
+START_TEST(of_two_optional_numbers_each_is_its_own)
+{
+    struct der *der = NULL;
+    struct switched got;
+    struct buf out = BUF_INIT(1024);
+
+    assert_ok(der_new(&der));
+    assert_ok(der_encode(der, &switched_type, &(struct switched){.count = 3}, &out));
+    assert_ok(der_decode(der, &switched_type, buf_bytes(&out), &got));
+    ck_assert_int_eq(got.on, 0);
+    ck_assert_int_eq(got.count, 3);
+    assert_ok(der_encode(der, &switched_type, &(struct switched){.on = 1, .count = 16}, &out));
+    assert_ok(der_decode(der, &switched_type, buf_bytes(&out), &got));
+    ck_assert_int_eq(got.on, 1);
+    ck_assert_int_eq(got.count, 16);
+    buf_release(&out);
+    der_free(der);
+}
+END_TEST
 
 START_TEST(an_optional_number_is_there_where_it_is_not_nought)
 {
@@ -390,6 +412,7 @@ int main(void)
         CASE(an_optional_member_is_there_or_not),
         CASE(an_optional_member_that_is_empty_is_refused),
         CASE(a_record_from_before_the_optional_member_is_read),
+        CASE(of_two_optional_numbers_each_is_its_own),
         CASE(an_optional_number_is_there_where_it_is_not_nought),
         CASE(no_changed_byte_reads_out_of_bounds),
         CASE(attributes_round_trip),
