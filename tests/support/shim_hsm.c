@@ -140,6 +140,15 @@ static CK_RV shim_GetTokenInfo(CK_SLOT_ID slot, CK_TOKEN_INFO *info)
     return rv;
 }
 
+/* A mechanism may be hidden: "C_GetMechanismInfo 1- return <mechanism>". */
+static CK_RV shim_GetMechanismInfo(CK_SLOT_ID slot, CK_MECHANISM_TYPE type, CK_MECHANISM_INFO *info)
+{
+    struct verdict v = judge("C_GetMechanismInfo", 0);
+
+    return v.what == RETURN && v.rv == type ? CKR_MECHANISM_INVALID
+                                            : real->C_GetMechanismInfo(slot, type, info);
+}
+
 static bool find_myself(void)
 {
     Dl_info me;
@@ -181,6 +190,7 @@ __attribute__((visibility("default"))) CK_RV C_GetFunctionList(CK_FUNCTION_LIST 
     list.C_DecryptInit = shim_DecryptInit;
     list.C_DestroyObject = shim_DestroyObject;
     list.C_GetTokenInfo = shim_GetTokenInfo;
+    list.C_GetMechanismInfo = shim_GetMechanismInfo;
     *ret = &list;
     return CKR_OK;
 }

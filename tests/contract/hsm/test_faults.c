@@ -322,6 +322,45 @@ START_TEST(self_test_fails_on_a_device_whose_random_fails)
 }
 END_TEST
 
+/* What is composed is offered where the HSM has what it is composed of. */
+static const struct lacking {
+    const char *rule; /* one mechanism the HSM does not have */
+    CK_MECHANISM_TYPE gone;
+    CK_FLAGS gone_use;
+    CK_MECHANISM_TYPE stays;
+    CK_FLAGS stays_use;
+} lacking[] = {
+    {"C_GetMechanismInfo 1- return 3", CKM_SHA3_256_RSA_PKCS_PSS, CKF_SIGN, CKM_SHA256_RSA_PKCS_PSS,
+     CKF_SIGN},
+    {"C_GetMechanismInfo 1- return 3", CKM_RSA_X_509, CKF_DECRYPT, CKM_RSA_PKCS_OAEP, CKF_DECRYPT},
+    {"C_GetMechanismInfo 1- return 13", CKM_SHA3_256_RSA_PKCS_PSS, CKF_SIGN, CKM_RSA_X_509,
+     CKF_SIGN},
+    {"C_GetMechanismInfo 1- return 4176", CKM_ECDH1_DERIVE, CKF_DERIVE, CKM_ECDSA, CKF_SIGN},
+    {"C_GetMechanismInfo 1- return 4176", CKM_ECDH1_COFACTOR_DERIVE, CKF_DECAPSULATE, CKM_ECDSA,
+     CKF_SIGN},
+    {"C_GetMechanismInfo 1- return 4225", CKM_AES_KEY_WRAP, CKF_WRAP, CKM_AES_GCM, CKF_WRAP},
+};
+
+START_TEST(what_is_composed_is_offered_where_its_parts_are)
+{
+    const struct lacking *l = &lacking[_i];
+    struct hsm_world w;
+
+    world_init(&w);
+    world_use_shim(&w);
+    world_open(&w);
+    ck_assert(hsm_offers(w.hsm, l->gone, l->gone_use));
+    ck_assert(hsm_offers(w.hsm, l->stays, l->stays_use));
+    world_close(&w);
+    shim_rule(&w, l->rule);
+    world_open(&w);
+    ck_assert(!hsm_offers(w.hsm, l->gone, l->gone_use));
+    ck_assert(hsm_offers(w.hsm, l->stays, l->stays_use));
+    ck_assert(!hsm_offers(w.hsm, CKM_RSA_X_509, CKF_UNWRAP)); /* never */
+    world_release(&w);
+}
+END_TEST
+
 int main(void)
 {
     const struct suite_case cases[] = {
@@ -337,6 +376,8 @@ int main(void)
         CASE_LOOP(generation_after_a_passing_trouble_makes_one_key, 4),
         CASE(generation_that_fails_for_good_leaves_nothing),
         CASE(self_test_fails_on_a_device_whose_random_fails),
+        CASE_LOOP(what_is_composed_is_offered_where_its_parts_are,
+                  (int)(sizeof(lacking) / sizeof(*lacking))),
     };
 
     return suite_run("hsm/faults", cases, sizeof(cases) / sizeof(*cases));
