@@ -55,6 +55,23 @@ START_TEST(under_a_policy_that_does_not_load_nobody_does_anything)
 }
 END_TEST
 
+START_TEST(the_log_and_status_say_which_policy_does_not_load)
+{
+    struct lab lab;
+
+    lab_make(&lab);
+    lab_join(lab_child(spoil, &lab, 0));
+    lab_up(&lab);
+    assert_rv(CKR_FUNCTION_REJECTED,
+              lab_login(&lab, lab_session(&lab, CKF_RW_SESSION), CKU_USER, LAB_PIN));
+    ck_assert_uint_eq(lab_log_count(&lab, "C_Login", "CKR_FUNCTION_REJECTED"), 1);
+    assert_ok(lab_admin(&lab, NULL, "{\"verb\":\"status\"}"));
+    ck_assert_ptr_nonnull(strstr(lab.answer, "\"policy-ok\":false"));
+    ck_assert_ptr_nonnull(strstr(lab.answer, "nothing is allowed until it is applied anew"));
+    lab_end(&lab);
+}
+END_TEST
+
 START_TEST(a_login_does_not_outlast_a_policy_that_stops_loading)
 {
     CK_BYTE signature[LAB_SIGNATURE_MAX];
@@ -97,6 +114,7 @@ END_TEST
 int main(void)
 {
     const struct suite_case cases[] = {
+        CASE_SLOW(the_log_and_status_say_which_policy_does_not_load, 120),
         CASE(under_a_policy_that_does_not_load_nobody_does_anything),
         CASE(a_login_does_not_outlast_a_policy_that_stops_loading),
         CASE(the_administrator_applies_it_anew),
