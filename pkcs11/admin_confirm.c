@@ -251,8 +251,10 @@ static CK_RV act_on(struct admin *a, const struct admin_verb *verb, json_t *requ
 {
     const struct ask ask = {.action = verb->action};
     json_t *own = a->request;
-    CK_RV rv = gate_ask(&a->run, &ask);
+    CK_RV rv;
 
+    a->run.permission = permission_of_verb(verb->name, verb->action);
+    rv = gate_ask(&a->run, &ask);
     if (rv != CKR_OK)
         return rv;
     a->request = request;

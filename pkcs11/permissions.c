@@ -159,6 +159,7 @@ static const struct {
     struct permission more;
 } of_verbs[] = {
     {"user.add", {A(APPLY_POLICY), 0, "`applyPolicy` first where `roles` are given"}},
+    {"policy.confirm", {0, 0, "then what the confirmed change asks, as its own verb does"}},
     {"key.create", {0, MECHANISM, "of either half of a pair"}},
     {"key.list",
      {0, 0, "of the vault as a whole, else of each key: what may not be listed is left out"}},

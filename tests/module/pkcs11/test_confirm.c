@@ -138,6 +138,23 @@ START_TEST(every_way_to_more_rights_waits)
 }
 END_TEST
 
+/* What is confirmed asks the policy for itself: here editGroup, which no policy.confirm asks. */
+START_TEST(a_group_that_widens_is_joined_when_it_is_confirmed)
+{
+    struct scene s;
+    const char *of;
+
+    scene_init(&s);
+    verb_refused(&s.lab, CKR_FUNCTION_REJECTED, "pending", ways[5].secret, ways[5].widens);
+    of = hash(&s);
+    as(&s, "ben");
+    assert_ok(with_hash(&s, "policy.confirm", of));
+    verb_ok(&s.lab, NULL, "{\"verb\":\"group.list\",\"vault\":\"web\"}");
+    ck_assert_ptr_nonnull(strstr(s.lab.answer, "user:ann"));
+    lab_end(&s.lab);
+}
+END_TEST
+
 START_TEST(what_needs_a_pin_is_repeated_once)
 {
     struct scene s;
@@ -263,6 +280,7 @@ int main(void)
     const struct suite_case cases[] = {
         CASE_SLOW(a_policy_that_widens_waits_for_another_administrator, 120),
         CASE_SLOW(every_way_to_more_rights_waits, 120),
+        CASE_SLOW(a_group_that_widens_is_joined_when_it_is_confirmed, 120),
         CASE_SLOW(what_needs_a_pin_is_repeated_once, 120),
         CASE_SLOW(another_policy_in_between_voids_it, 120),
         CASE_SLOW(what_is_withdrawn_is_not_confirmed, 120),
