@@ -78,7 +78,9 @@ CK_RV trail_append(struct trail *t, const struct event *event, uint64_t *ret_seq
     event_body(event, &record);
     if (!buf_ok(&record) || record.len > RECORD_ROOM - EVENT_HEAD_MAX)
         return fail_internal("an event is longer than EVENT_JSON_MAX");
-    rv = put(t, &record, &seq);
+    rv = event->accepts_loss ? CKR_OK : loss_check(t);
+    if (rv == CKR_OK)
+        rv = put(t, &record, &seq);
     if (rv == CKR_OK && event->durable)
         rv = durable_wait(&t->durable, seq, &t->size);
     if (rv != CKR_OK)

@@ -336,6 +336,8 @@ static CK_RV build_what_is_new(struct trail *t)
     bool cached;
     CK_RV rv = check_folder(t);
 
+    if (rv == CKR_OK)
+        rv = loss_refuse(t);
     if (rv != CKR_OK)
         return rv;
     cached = t->edge_good;
@@ -357,7 +359,7 @@ static CK_RV build_what_is_new(struct trail *t)
     return size > c.size ? build(t, c.size, size) : CKR_OK;
 }
 
-CK_RV trail_checkpoint(struct trail *t)
+static CK_RV run(struct trail *t, bool at_end)
 {
     CK_RV rv = CKR_OK;
 
@@ -366,10 +368,22 @@ CK_RV trail_checkpoint(struct trail *t)
         return CKR_OK;
     if (flock(t->build_lock, LOCK_EX | LOCK_NB) == 0) {
         rv = build_what_is_new(t);
+        if (rv == CKR_OK)
+            rv = loss_anchor(t, at_end);
         (void)flock(t->build_lock, LOCK_UN);
     } else if (errno != EWOULDBLOCK && errno != EINTR) {
         rv = fail_errno("lock", PATH_BUILD_LOCK);
     }
     (void)pthread_mutex_unlock(&t->building);
     return rv;
+}
+
+CK_RV trail_checkpoint(struct trail *t)
+{
+    return run(t, false);
+}
+
+CK_RV trail_end(struct trail *t)
+{
+    return run(t, t->anchor_at_end);
 }

@@ -60,6 +60,7 @@ struct event {
     int64_t hsm_ns;            /* waiting for the HSM, */
     int64_t software_ns;       /* working with a software key */
     int64_t log_ns;            /* what the session's record before this one took to be written */
+    bool accepts_loss;         /* written though the log is behind its anchor. Not in the JSON */
     bool durable; /* on disk before trail_append() returns: the control plane. Not in the JSON */
 };
 

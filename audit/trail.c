@@ -18,7 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { DEFAULT_INTERVAL_MS = 1000 };
+enum { DEFAULT_INTERVAL_MS = 1000, DEFAULT_ANCHOR_S = 300 };
 
 static CK_RV check_config(const struct trail_config *config)
 {
@@ -28,6 +28,8 @@ static CK_RV check_config(const struct trail_config *config)
         return fail_argument("origin");
     if (config->signer.sign == NULL || config->clock == NULL)
         return fail_argument("signer or clock");
+    if (config->marks.put == NULL || config->marks.find == NULL || config->marks.drop == NULL)
+        return fail_argument("marks");
     return CKR_OK;
 }
 
@@ -45,6 +47,10 @@ static CK_RV prepare(const struct trail_config *config, struct trail **ret)
     t->journal.fd = -1;
     t->journal.turn.lock = -1;
     t->signer = config->signer;
+    t->marks = config->marks;
+    t->anchor_interval_s =
+        config->anchor_interval_s > 0 ? config->anchor_interval_s : DEFAULT_ANCHOR_S;
+    t->anchor_at_end = config->anchor_at_end;
     t->clock = config->clock;
     t->interval_ns = (int64_t)(interval > 0 ? interval : DEFAULT_INTERVAL_MS) * 1000000;
     t->bundle = BUF_INIT(BUNDLE_FILE_MAX);
@@ -119,6 +125,8 @@ static CK_RV make_files(struct trail *t)
         rv = file_sync(t->folder, PATH_JOURNAL);
     if (rv == CKR_OK)
         rv = hash_sha256(t->hash, BYTES_NONE, empty.root);
+    if (rv == CKR_OK)
+        rv = loss_start(t, &empty);
     /* Last: a folder without a checkpoint is no log yet. */
     return rv == CKR_OK ? checkpoint_store(t, &empty) : rv;
 }
@@ -171,7 +179,7 @@ static CK_RV open_log(struct trail *t, const char *dir)
     atomic_store(&t->size, journal_size(&t->journal));
     atomic_store(&t->signed_size, c.size);
     atomic_store(&t->attempted, clock_monotonic(t->clock));
-    return CKR_OK;
+    return loss_look(t);
 }
 
 CK_RV trail_open(const struct trail_config *config, struct trail **ret)

@@ -35,12 +35,28 @@ struct trail_signer {
     uint8_t public_key[32];
 };
 
+/*
+ * Marks in the HSM, where a copy of the disk does not reach (anchor.h): an object of no other use,
+ * named by its id. put makes one that stays, drop is CKR_OK too when it was gone. Called without
+ * the lock of appends.
+ */
+#define TRAIL_MARK_LEN 16
+struct trail_marks {
+    CK_RV (*put)(void *ctx, const uint8_t id[static TRAIL_MARK_LEN]);
+    CK_RV (*find)(void *ctx, const uint8_t id[static TRAIL_MARK_LEN], bool *ret_found);
+    CK_RV (*drop)(void *ctx, const uint8_t id[static TRAIL_MARK_LEN]);
+    void *ctx;
+};
+
 struct trail_config {
     const char *dir;    /* $KEYWARD_HOME/log; copied */
     const char *origin; /* checkpoint's first line and key name; copied */
     struct trail_signer signer;
-    const struct clock *clock; /* borrowed */
-    unsigned interval_ms;      /* between checkpoints; 0: 1,000 */
+    struct trail_marks marks;
+    const struct clock *clock;  /* borrowed */
+    unsigned interval_ms;       /* between checkpoints; 0: 1,000 */
+    unsigned anchor_interval_s; /* between anchors; 0: 300 */
+    bool anchor_at_end;         /* and by trail_end() */
 };
 
 /* Makes an empty log with a checkpoint of size 0. CKR_ACTION_PROHIBITED when one is already there.
@@ -48,7 +64,8 @@ struct trail_config {
 MUST_CHECK CK_RV trail_create(const struct trail_config *config);
 
 /* Opens for appending: recovers what a killed writer left (a torn record is cut, a whole one kept),
- * refuses a log that does not continue its checkpoint. */
+ * refuses a log that does not continue its checkpoint. A log that is behind its anchor is opened,
+ * but nothing is appended to it: see trail_lost(). */
 MUST_CHECK CK_RV trail_open(const struct trail_config *config, struct trail **ret);
 /* No checkpoint is made: call trail_checkpoint() first where one is wanted. NULL is fine. */
 void trail_close(struct trail *trail);
@@ -82,6 +99,21 @@ bool trail_checkpoint_due(struct trail *trail);
  * the checkpoint that is there.
  */
 MUST_CHECK CK_RV trail_checkpoint(struct trail *trail);
+
+/* The last checkpoint of a process that ends, and the anchor of it where the configuration says so.
+ */
+MUST_CHECK CK_RV trail_end(struct trail *trail);
+
+/*
+ * True when the log is behind its anchor, as far as known: every append is refused with this
+ * reason, but those of events that accept the loss. It is looked at again by an append a second
+ * later, so service is back by itself when the newest log is.
+ */
+bool trail_lost(struct trail *trail, char ret_reason[static FAIL_REASON_MAX]);
+/* What is missing is gone for good: an anchor is set for the log as it is. */
+MUST_CHECK CK_RV trail_accept_loss(struct trail *trail);
+/* What the anchor says; size 0 where there is none. */
+MUST_CHECK CK_RV trail_anchor(struct trail *trail, uint64_t *ret_size, uint8_t ret_root[static 32]);
 
 struct trail_status {
     uint64_t size;                    /* records in the log */

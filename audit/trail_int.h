@@ -21,8 +21,11 @@ struct trail {
     int folder;
     struct stat folder_id;
     struct trail_signer signer;
+    struct trail_marks marks;
     const struct clock *clock;
     int64_t interval_ns;
+    unsigned anchor_interval_s;
+    bool anchor_at_end;
 
     struct journal journal; /* for whose turn it is */
     struct durable durable;
@@ -38,7 +41,10 @@ struct trail {
 
     pthread_mutex_t telling; /* guards: */
     char last_error[FAIL_REASON_MAX];
+    char lost_reason[FAIL_REASON_MAX];
 
+    atomic_bool lost;             /* behind the anchor */
+    _Atomic int64_t looked;       /* when that was looked at, monotonic ns */
     _Atomic uint64_t size;        /* as far as this process knows */
     _Atomic uint64_t signed_size; /* the same */
     _Atomic int64_t attempted;    /* when a checkpoint was last tried, monotonic ns */
@@ -53,5 +59,18 @@ MUST_CHECK CK_RV checkpoint_store(struct trail *t, const struct checkpoint *c);
 MUST_CHECK CK_RV checkpoint_load_edge(struct trail *t, const struct checkpoint *c);
 /* The records of the unfinished bundle that are signed already must be those that were signed. */
 MUST_CHECK CK_RV checkpoint_check_bundle(struct trail *t, const struct checkpoint *c);
+
+/* ---- loss.c ---- */
+
+/* The first anchor, of a log that is being made. */
+MUST_CHECK CK_RV loss_start(struct trail *t, const struct checkpoint *c);
+/* Finds out whether the log is behind its anchor; another code than CKR_OK: it could not be told.
+ */
+MUST_CHECK CK_RV loss_look(struct trail *t);
+/* Refuses when it is: as last known, and as known a second ago at most. */
+MUST_CHECK CK_RV loss_refuse(struct trail *t);
+MUST_CHECK CK_RV loss_check(struct trail *t);
+/* With `building` and PATH_BUILD_LOCK: anchors the newest checkpoint when it is time to. */
+MUST_CHECK CK_RV loss_anchor(struct trail *t, bool at_end);
 
 #endif

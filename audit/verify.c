@@ -35,13 +35,21 @@ struct difference {
     unsigned index; /* the first hash that differs */
 };
 
+/* An older checkpoint that the log must continue. */
+struct known {
+    bool given, continues;
+    const char *whose;
+    struct checkpoint c;
+};
+
+enum { KNOWN_GIVEN, KNOWN_ANCHOR, KNOWN_COUNT };
+
 struct verifier {
     int folder;
     struct hash *hash;
     struct note_key key;
     struct checkpoint signed_c;
-    struct checkpoint against; /* an older one to be continued, when has_against */
-    bool has_against, continues;
+    struct known known[KNOWN_COUNT];
     struct edge *edge;
     struct difference differs; /* the first tile with other hashes */
     struct difference missing; /* the first tile that is not there */
@@ -170,32 +178,37 @@ static bool take(struct verifier *v, struct bytes data, size_t *at, uint64_t seq
 }
 
 /* Once as many records are in the tree as an older checkpoint has, it must be the same tree. */
-static CK_RV compare_against(struct verifier *v)
+static CK_RV compare_known(struct verifier *v)
 {
-    uint8_t root[HASH_LEN];
-    CK_RV rv;
+    CK_RV rv = CKR_OK;
 
-    if (!v->has_against || v->edge->size != v->against.size)
-        return CKR_OK;
-    rv = edge_root(v->edge, v->hash, root);
-    if (rv == CKR_OK)
-        v->continues = memcmp(root, v->against.root, HASH_LEN) == 0;
+    for (struct known *k = v->known; rv == CKR_OK && k < v->known + KNOWN_COUNT; k++) {
+        uint8_t root[HASH_LEN];
+
+        if (!k->given || v->edge->size != k->c.size)
+            continue;
+        rv = edge_root(v->edge, v->hash, root);
+        if (rv == CKR_OK)
+            k->continues = memcmp(root, k->c.root, HASH_LEN) == 0;
+    }
     return rv;
 }
 
 /* Told last: a record that is not the signed one says more. */
-static void check_against(struct verifier *v)
+static void check_known(struct verifier *v)
 {
-    if (v->has_against && v->against.size > v->signed_c.size)
-        problem(v,
-                "the log has %" PRIu64 " records, the checkpoint given has %" PRIu64
-                ": the log was put back to an older state, or cut",
-                v->signed_c.size, v->against.size);
-    else if (v->has_against && !v->continues)
-        problem(v,
-                "the first %" PRIu64 " records are not those of the checkpoint given: the log was "
-                "rewritten",
-                v->against.size);
+    for (const struct known *k = v->known; k < v->known + KNOWN_COUNT; k++)
+        if (k->given && k->c.size > v->signed_c.size) {
+            problem(v,
+                    "the log has %" PRIu64 " records, %s has %" PRIu64
+                    ": the log was put back to an older state, or cut",
+                    v->signed_c.size, k->whose, k->c.size);
+            v->report.has_bad_seq = true;
+            v->report.bad_seq = v->signed_c.size;
+        } else if (k->given && !k->continues) {
+            problem(v, "the first %" PRIu64 " records are not those of %s: the log was rewritten",
+                    k->c.size, k->whose);
+        }
 }
 
 /* Hashes the records of the signed bundle n. */
@@ -226,7 +239,7 @@ static CK_RV add_bundle(struct verifier *v, uint64_t n)
         if (rv == CKR_OK)
             rv = edge_push(v->edge, v->hash, leaf, &sink);
         if (rv == CKR_OK)
-            rv = compare_against(v);
+            rv = compare_known(v);
     }
     if (rv == CKR_OK && v->report.ok && exact && at != v->bundle.len)
         bad_record(v, first + width,
@@ -242,7 +255,7 @@ static CK_RV add_records(struct verifier *v)
     CK_RV rv;
 
     v->edge->size = 0;
-    rv = compare_against(v);
+    rv = compare_known(v);
     for (uint64_t n = 0; rv == CKR_OK && v->report.ok && n * BUNDLE_RECORDS < v->signed_c.size; n++)
         rv = add_bundle(v, n);
     for (unsigned level = 0; rv == CKR_OK && v->report.ok && level < EDGE_LEVELS; level++) {
@@ -412,7 +425,7 @@ static CK_RV verify(struct verifier *v)
     if (rv == CKR_OK && v->report.ok)
         rv = check_tail(v);
     if (rv == CKR_OK)
-        check_against(v);
+        check_known(v);
     return rv == CKR_OK && (!buf_ok(&v->partial) || !buf_ok(&v->bundle)) ? fail_memory() : rv;
 }
 
@@ -427,15 +440,31 @@ static CK_RV open_against(struct verifier *v, struct bytes note)
 
     if (note.len == 0)
         return CKR_OK;
-    v->has_against = true;
-    rv = checkpoint_open(v->hash, &v->key, note, &v->against);
+    v->known[KNOWN_GIVEN] = (struct known){.given = true, .whose = "the checkpoint given"};
+    rv = checkpoint_open(v->hash, &v->key, note, &v->known[KNOWN_GIVEN].c);
     return rv == CKR_DATA_INVALID
                ? fail_in(CKR_ARGUMENTS_BAD, "the checkpoint to be continued is none of this log")
                : rv;
 }
 
+static void know_anchor(struct verifier *v, const struct verify_anchor *anchor)
+{
+    struct known *k = &v->known[KNOWN_ANCHOR];
+
+    *k = (struct known){.given = anchor->size > 0, .whose = "its anchor", .c.size = anchor->size};
+    memcpy(k->c.root, anchor->root, HASH_LEN);
+}
+
 CK_RV verify_log_against(const char *dir, const char *verifier_key, struct bytes against,
                          struct verify_report *ret)
+{
+    const struct verify_anchor none = {.size = 0};
+
+    return verify_log_anchored(dir, verifier_key, against, &none, ret);
+}
+
+CK_RV verify_log_anchored(const char *dir, const char *verifier_key, struct bytes against,
+                          const struct verify_anchor *anchor, struct verify_report *ret)
 {
     struct verifier v = {.folder = -1,
                          .bundle = BUF_INIT(BUNDLE_FILE_MAX),
@@ -447,6 +476,7 @@ CK_RV verify_log_against(const char *dir, const char *verifier_key, struct bytes
         rv = note_key_parse(v.hash, verifier_key, &v.key);
     if (rv == CKR_OK)
         rv = open_against(&v, against);
+    know_anchor(&v, anchor);
     if (rv == CKR_OK)
         rv = file_open_folder(dir, &v.folder);
     if (rv == CKR_OK) {

@@ -23,8 +23,8 @@ struct verify_report {
     uint8_t root[32];
     bool ok;
     bool has_bad_seq;
-    uint64_t bad_seq;  /* the first bad record, where one can be named */
-    char problem[256]; /* "" when ok; else one line: what, where, what it means */
+    uint64_t bad_seq;              /* the first bad record, where one can be named */
+    char problem[FAIL_REASON_MAX]; /* "" when ok; else one line: what, where, what it means */
 };
 
 /*
@@ -37,6 +37,14 @@ MUST_CHECK CK_RV verify_log(const char *dir, const char *verifier_key, struct ve
  * elsewhere. CKR_ARGUMENTS_BAD when that is no checkpoint of this log. */
 MUST_CHECK CK_RV verify_log_against(const char *dir, const char *verifier_key, struct bytes against,
                                     struct verify_report *ret);
+/* And that it continues the one that the HSM's anchor speaks of (trail_anchor()); size 0: none. */
+struct verify_anchor {
+    uint64_t size;
+    uint8_t root[32];
+};
+MUST_CHECK CK_RV verify_log_anchored(const char *dir, const char *verifier_key,
+                                     struct bytes against, const struct verify_anchor *anchor,
+                                     struct verify_report *ret);
 
 /*
  * Calls each for records from..(end of log, tail included), in order, with the record's JSON, until

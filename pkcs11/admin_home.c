@@ -10,6 +10,7 @@
 #include "audit/verify.h"
 #include "base/heap.h"
 #include "base/names.h"
+#include "pkcs11/log_device.h"
 #include "pkcs11/module.h"
 
 #include <dirent.h>
@@ -48,7 +49,7 @@ struct making {
     char admin[256]; /* Unix user that administers */
     struct local *local;
     struct hsm *hsm;
-    struct hsm_key log_key;
+    struct log_device log_device;
     bool has_log_key;
     uint8_t log_public[32];
     struct store *store;
@@ -223,7 +224,12 @@ static CK_RV write_settings(const struct making *m)
         "\n"
         "[log]\n"
         "# How often a signed checkpoint is made of what the log holds.\n"
-        "interval-ms = 1000\n",
+        "interval-ms = 1000\n"
+        "# How often it is anchored in the HSM (which has to write for it), and whether each "
+        "program "
+        "does that when it ends.\n"
+        "anchor-interval-s = 300\n"
+        "anchor-at-end = yes\n",
         m->module, m->token, m->own ? "hsm/pin" : m->pin_file, m->own ? "yes" : "no");
     rv = buf_ok(&text) ? write_file(m->paths.config, buf_bytes(&text)) : fail_memory();
     buf_release(&text);
@@ -379,7 +385,7 @@ static CK_RV make_log_key(struct making *m)
     if (rv == CKR_OK)
         rv = hsm_generate(m->hsm, &spec, &spki, NULL);
     if (rv == CKR_OK) {
-        m->log_key = spec.key;
+        m->log_device.key = spec.key;
         m->has_log_key = true;
     }
     /* RFC 8410, section 4: the key is the last 32 bytes of its SubjectPublicKeyInfo. */
@@ -398,7 +404,7 @@ static CK_RV set_home_values(struct making *m)
     struct buf policy = BUF_INIT(POLICY_TEXT_MAX);
     CK_RV rv;
 
-    memcpy(key, m->log_key.id, HSM_ID_LEN);
+    memcpy(key, m->log_device.key.id, HSM_ID_LEN);
     memcpy(key + HSM_ID_LEN, m->log_public, 32);
     rv = store_set_home(m->store, "log-key", BYTES(key, sizeof(key)));
     if (rv == CKR_OK)
@@ -419,21 +425,6 @@ static CK_RV make_store(struct making *m)
     CK_RV rv = store_create(&config, &m->store);
 
     return rv == CKR_OK ? set_home_values(m) : rv;
-}
-
-static CK_RV sign_checkpoint(void *ctx, struct bytes message, uint8_t ret_signature[static 64])
-{
-    struct making *m = ctx;
-    CK_MECHANISM mechanism = {.mechanism = CKM_EDDSA, .pParameter = NULL, .ulParameterLen = 0};
-    struct buf out = BUF_INIT(4096);
-    CK_RV rv = hsm_run(m->hsm, HSM_SIGN, &m->log_key, &mechanism, message, BYTES_NONE, &out);
-
-    if (rv == CKR_OK && out.len != 64)
-        rv = fail(CKR_DEVICE_ERROR, "the HSM gave a log signature of %zu bytes, not 64", out.len);
-    if (rv == CKR_OK)
-        memcpy(ret_signature, out.data, 64);
-    buf_release_secure(&out);
-    return rv;
 }
 
 static CK_RV first_event(struct making *m)
@@ -457,20 +448,21 @@ static CK_RV first_event(struct making *m)
     bytes_to_hex(BYTES(random, sizeof(random)), app);
     (void)snprintf(principal, sizeof(principal), "Unix::\"%s\"", m->admin);
     rv = trail_append(m->trail, &event, NULL);
-    return rv == CKR_OK ? trail_checkpoint(m->trail) : rv;
+    return rv == CKR_OK ? trail_end(m->trail) : rv;
 }
 
 static CK_RV make_log(struct making *m, struct admin *a)
 {
     char origin[ENGINE_ORIGIN_MAX];
     char key[VERIFY_KEY_MAX];
-    struct trail_config config = {.dir = m->paths.log,
-                                  .origin = origin,
-                                  .signer = {.sign = sign_checkpoint, .ctx = m},
-                                  .clock = &clock_system};
+    struct trail_config config = {
+        .dir = m->paths.log, .origin = origin, .clock = &clock_system, .anchor_at_end = true};
     CK_RV rv;
 
-    engine_log_origin(m->log_key.id, origin);
+    m->log_device.hsm = m->hsm;
+    log_device_fill(&m->log_device, &config);
+
+    engine_log_origin(m->log_device.key.id, origin);
     memcpy(config.signer.public_key, m->log_public, 32);
     rv = trail_create(&config);
     if (rv == CKR_OK)
@@ -507,7 +499,8 @@ static void undo(struct making *m)
 
     (void)snprintf(reason, sizeof(reason), "%s", fail_reason());
     /* In a token of our own it goes with the folder; in another it must be told of. */
-    if (m->hsm != NULL && m->has_log_key && !m->own && hsm_destroy(m->hsm, &m->log_key) != CKR_OK)
+    if (m->hsm != NULL && m->has_log_key && !m->own &&
+        hsm_destroy(m->hsm, &m->log_device.key) != CKR_OK)
         (void)strncat(reason, " (a key labelled by no object stays in the HSM)",
                       sizeof(reason) - strlen(reason) - 1);
     store_unmake(TAKE(m->store));

@@ -188,11 +188,24 @@ static CK_RV log_verify_verb(struct admin *a)
 {
     struct engine *engine = a->run.app->engine;
     struct verify_report report = {.size = 0};
-    CK_RV rv = verify_log_against(engine_paths(engine)->log, engine_log_key_text(engine),
-                                  bytes_from_str(admin_text(a, "against")), &report);
+    struct verify_anchor anchor;
+    char lost[FAIL_REASON_MAX];
+    CK_RV rv = trail_anchor(engine_trail(engine), &anchor.size, anchor.root);
 
+    if (rv == CKR_OK)
+        rv = verify_log_anchored(engine_paths(engine)->log, engine_log_key_text(engine),
+                                 bytes_from_str(admin_text(a, "against")), &anchor, &report);
     if (rv != CKR_OK)
         return rv;
+    if (trail_lost(engine_trail(engine), lost)) {
+        if (report.ok)
+            (void)snprintf(report.problem, sizeof(report.problem), "%s", lost);
+        report.ok = false;
+        /* Nothing can be recorded, so the verb will be refused: the report goes with the refusal.
+         */
+        a->report = report_json(&report);
+        return fail(CKR_DEVICE_ERROR, "%s", lost);
+    }
     gate_count(&a->run, report.size);
     return admin_put(a->answer, "report", report_json(&report));
 }
@@ -239,6 +252,11 @@ static CK_RV log_checkpoint_verb(struct admin *a)
 static CK_RV log_accept_clock_verb(struct admin *a)
 {
     return trail_accept_clock(engine_trail(a->run.app->engine));
+}
+
+static CK_RV log_accept_loss_verb(struct admin *a)
+{
+    return trail_accept_loss(engine_trail(a->run.app->engine));
 }
 
 /* A record that no checkpoint covers yet is given one first. */
@@ -289,6 +307,7 @@ static const struct admin_verb verbs[] = {
     {"metrics", ACTION_READ_STATUS, 0, no_members, admin_metrics},
     {"log.checkpoint", ACTION_VERIFY_LOG, 0, no_members, log_checkpoint_verb},
     {"log.accept-clock", ACTION_ACCEPT_CLOCK, ADMIN_CHANGES, no_members, log_accept_clock_verb},
+    {"log.accept-loss", ACTION_ACCEPT_LOSS, ADMIN_CHANGES, no_members, log_accept_loss_verb},
 };
 
 const struct admin_chapter admin_log_chapter = {verbs, sizeof(verbs) / sizeof(*verbs)};

@@ -9,6 +9,7 @@
 
 #include "base/heap.h"
 #include "pkcs11/leases.h"
+#include "pkcs11/log_device.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -38,7 +39,7 @@ struct engine {
     struct store *store;
     struct leases *leases; /* has a lock of its own */
     struct trail *trail;
-    struct hsm_key log_key;
+    struct log_device log_device;
     uint8_t log_public[32]; /* Ed25519 */
     char log_key_text[VERIFY_KEY_MAX];
     pthread_mutex_t lock; /* guards all below; taken after app->lock, never before it */
@@ -83,22 +84,7 @@ CK_RV engine_new(const char *home, const char *worker, const struct clock *clock
 
 CK_RV engine_sign(struct engine *engine, struct bytes message, uint8_t ret_signature[static 64])
 {
-    CK_MECHANISM mechanism = {.mechanism = CKM_EDDSA, .pParameter = NULL, .ulParameterLen = 0};
-    struct buf out = BUF_INIT(4096);
-    CK_RV rv =
-        hsm_run(engine->hsm, HSM_SIGN, &engine->log_key, &mechanism, message, BYTES_NONE, &out);
-
-    if (rv == CKR_OK && out.len != 64)
-        rv = fail(CKR_DEVICE_ERROR, "the HSM gave a log signature of %zu bytes, not 64", out.len);
-    if (rv == CKR_OK)
-        memcpy(ret_signature, out.data, 64);
-    buf_release_secure(&out);
-    return rv;
-}
-
-static CK_RV sign_checkpoint(void *ctx, struct bytes message, uint8_t ret_signature[static 64])
-{
-    return engine_sign(ctx, message, ret_signature);
+    return log_device_sign(&engine->log_device, message, ret_signature);
 }
 
 /* RFC 8410, section 4: what stands before the key in an Ed25519 SubjectPublicKeyInfo. */
@@ -129,21 +115,24 @@ static CK_RV open_trail(struct engine *engine)
     char origin[ENGINE_ORIGIN_MAX];
     struct trail_config config = {.dir = engine->paths.log,
                                   .origin = origin,
-                                  .signer = {.sign = sign_checkpoint, .ctx = engine},
                                   .clock = engine->clock,
-                                  .interval_ms = engine->settings.log_interval_ms};
+                                  .interval_ms = engine->settings.log_interval_ms,
+                                  .anchor_interval_s = engine->settings.log_anchor_s,
+                                  .anchor_at_end = engine->settings.log_anchor_at_end != 0};
+    struct log_device *device = &engine->log_device;
     CK_RV rv = store_get_home(engine->store, "log-key", &key);
 
     if (rv == CKR_OK && key.len != LOG_KEY_LEN)
         rv = fail(CKR_DEVICE_ERROR, "the store names no log key: the home was not made whole, run "
                                     "keyward init in a new one");
     if (rv == CKR_OK) {
-        memcpy(engine->log_key.id, key.data, HSM_ID_LEN);
-        engine->log_key.kind = HSM_KEY_PRIVATE;
-        engine->log_key.type = CKK_EC_EDWARDS;
+        *device = (struct log_device){.hsm = engine->hsm,
+                                      .key = {.kind = HSM_KEY_PRIVATE, .type = CKK_EC_EDWARDS}};
+        memcpy(device->key.id, key.data, HSM_ID_LEN);
+        log_device_fill(device, &config);
         memcpy(engine->log_public, key.data + HSM_ID_LEN, sizeof(engine->log_public));
         memcpy(config.signer.public_key, engine->log_public, sizeof(engine->log_public));
-        engine_log_origin(engine->log_key.id, origin);
+        engine_log_origin(device->key.id, origin);
         rv = verify_key_text(origin, config.signer.public_key, engine->log_key_text);
     }
     if (rv == CKR_OK)
@@ -271,7 +260,7 @@ void engine_free(struct engine *engine)
     /* A checkpoint that cannot be made now is made by whoever opens the log next: the records are
      * there. */
     if (engine->trail != NULL && local_usable())
-        fail_unheeded(trail_checkpoint(engine->trail));
+        fail_unheeded(trail_end(engine->trail));
     close_all(engine);
     engine_release(engine);
 }

@@ -29,6 +29,8 @@ struct settings {
     unsigned hsm_deadline_ms;
     unsigned hsm_lanes;
     unsigned log_interval_ms; /* [log] interval-ms: between checkpoints */
+    unsigned log_anchor_s;    /* [log] anchor-interval-s: between anchors in the HSM */
+    int log_anchor_at_end;    /* [log] anchor-at-end = no | yes: and when a program ends */
 };
 
 /* Paths of a home; each the caller's to free through home_paths_release(). */

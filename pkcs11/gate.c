@@ -368,6 +368,7 @@ CK_RV gate_intent(struct run *run)
     event_start(run, &event);
     event_grant(&run->gate.grant, &texts, &event);
     event.phase = EVENT_INTENT;
+    event.accepts_loss = run->gate.grant.action == ACTION_ACCEPT_LOSS;
     event.verdict = EVENT_ALLOW;
     event.durable = run->verb != NULL && !run->gate.follows;
     rv = append(run, &event, &run->gate.intent);
@@ -497,6 +498,7 @@ CK_RV gate_finish(struct run *run, CK_RV rv)
     event_grant(&run->gate.grant, &texts, &event);
     event.phase = run->gate.intended ? EVENT_OUTCOME : EVENT_DONE;
     event.intent = run->gate.intent;
+    event.accepts_loss = run->gate.grant.action == ACTION_ACCEPT_LOSS;
     event.verdict = EVENT_ALLOW;
     event.digest = text_or_null(run->gate.digest);
     event.has_length = run->gate.has_length;

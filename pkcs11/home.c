@@ -159,6 +159,17 @@ static const struct config_key settings_keys[] = {
      .offset = offsetof(struct settings, log_interval_ms),
      .min = 10,
      .max = 3600000},
+    {.section = "log",
+     .name = "anchor-interval-s",
+     .kind = CONFIG_NUMBER,
+     .offset = offsetof(struct settings, log_anchor_s),
+     .min = 1,
+     .max = 604800},
+    {.section = "log",
+     .name = "anchor-at-end",
+     .kind = CONFIG_CHOICE,
+     .offset = offsetof(struct settings, log_anchor_at_end),
+     .choices = yes_no},
 };
 
 #define SETTINGS_KEYS (sizeof(settings_keys) / sizeof(*settings_keys))
@@ -196,7 +207,11 @@ static CK_RV check_required(const struct settings *settings, const char *path)
 
 CK_RV settings_read(const struct home_paths *paths, struct settings *ret)
 {
-    struct settings settings = {.hsm_deadline_ms = 10000, .hsm_lanes = 8, .log_interval_ms = 1000};
+    struct settings settings = {.hsm_deadline_ms = 10000,
+                                .hsm_lanes = 8,
+                                .log_interval_ms = 1000,
+                                .log_anchor_s = 300,
+                                .log_anchor_at_end = 1};
     CK_RV rv = config_read(paths->config, settings_keys, SETTINGS_KEYS, &settings);
 
     if (rv == CKR_OK)

@@ -97,6 +97,7 @@ static const struct action_row actions[ACTION_COUNT] = {
     [ACTION_VERIFY_LOG] = ROW("verifyLog", VAULT, CONTROL, ADMIN, AUDITOR),
     [ACTION_READ_STATUS] = ROW("readStatus", VAULT, CONTROL, ADMIN, AUDITOR),
     [ACTION_ACCEPT_CLOCK] = ROW("acceptClock", VAULT, CONTROL, ADMIN),
+    [ACTION_ACCEPT_LOSS] = ROW("acceptLoss", VAULT, CONTROL, ADMIN),
 };
 /* clang-format on */
 

@@ -62,6 +62,7 @@ enum action {
     ACTION_VERIFY_LOG,
     ACTION_READ_STATUS,
     ACTION_ACCEPT_CLOCK, /* though it is behind the log */
+    ACTION_ACCEPT_LOSS,  /* of records of the log */
     ACTION_COUNT
 };
 

@@ -78,5 +78,6 @@ int cmd_log_verify(const struct invocation *inv);
 int cmd_log_key(const struct invocation *inv);
 int cmd_log_checkpoint(const struct invocation *inv);
 int cmd_log_accept_clock(const struct invocation *inv);
+int cmd_log_accept_loss(const struct invocation *inv);
 
 #endif

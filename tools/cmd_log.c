@@ -141,3 +141,15 @@ int cmd_log_accept_clock(const struct invocation *inv)
 {
     return client_do(inv, NULL, json_pack("{s:s}", "verb", "log.accept-clock"), print_accepted);
 }
+
+static void print_accepted_loss(const struct invocation *inv, const json_t *answer)
+{
+    (void)inv;
+    (void)answer;
+    (void)puts("the log goes on from its last record; what was behind it is lost");
+}
+
+int cmd_log_accept_loss(const struct invocation *inv)
+{
+    return client_do(inv, NULL, json_pack("{s:s}", "verb", "log.accept-loss"), print_accepted_loss);
+}

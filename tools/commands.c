@@ -101,6 +101,8 @@ const struct command commands[] = {
     {"log checkpoint", "", 0, 0, "", cmd_log_checkpoint, "sign what the log holds now"},
     {"log accept-clock", "", 0, 0, "", cmd_log_accept_clock,
      "let service go on though the clock is behind the log's newest record"},
+    {"log accept-loss", "", 0, 0, "", cmd_log_accept_loss,
+     "let service go on though the log is behind its anchor in the HSM"},
     {"metrics", "", 0, 0, "--textfile --listen", cmd_metrics,
      "print counters, histograms and gauges as Prometheus text, write them to a file, or serve "
      "them"},

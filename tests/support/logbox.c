@@ -3,6 +3,7 @@
 
 #include "tests/support/suite.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <ftw.h>
 #include <openssl/evp.h>
@@ -10,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -41,9 +43,113 @@ static CK_RV sign(void *ctx, struct bytes message, uint8_t ret_signature[static 
     return good ? CKR_OK : (fail)(CKR_FUNCTION_FAILED, "no signature");
 }
 
+/* A mark is an empty file in root/marks: it is there for every process, and no part of the log. */
+static const char *mark_path(const struct logbox *box, const uint8_t id[static TRAIL_MARK_LEN],
+                             char ret[static 128])
+{
+    char hex[2 * TRAIL_MARK_LEN + 1];
+
+    bytes_to_hex(BYTES(id, TRAIL_MARK_LEN), hex);
+    (void)snprintf(ret, 128, "%s/marks/%s", box->root, hex);
+    return ret;
+}
+
+/* What the device was told to do before this change to it: nothing, to refuse, or to die. */
+static CK_RV before_a_change(struct logbox *box)
+{
+    if (box->die_at != 0 && --box->die_at == 0)
+        _exit(LOGBOX_DIED);
+    return box->mark_answer == CKR_OK ? CKR_OK
+                                      : (fail)(box->mark_answer, "the device was told to fail");
+}
+
+static CK_RV put_mark(void *ctx, const uint8_t id[static TRAIL_MARK_LEN])
+{
+    struct logbox *box = ctx;
+    char path[128];
+    CK_RV rv = before_a_change(box);
+    int fd;
+
+    if (rv != CKR_OK)
+        return rv;
+    box->marks_put++;
+    (void)snprintf(path, sizeof(path), "%s/marks", box->root);
+    (void)mkdir(path, 0700); /* a test may have mounted something over it */
+    fd = open(mark_path(box, id, path), O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return (fail)(CKR_DEVICE_ERROR, "the device is gone");
+    (void)close(fd);
+    return before_a_change(box);
+}
+
+static CK_RV find_mark(void *ctx, const uint8_t id[static TRAIL_MARK_LEN], bool *ret_found)
+{
+    char path[128];
+
+    *ret_found = access(mark_path(ctx, id, path), F_OK) == 0;
+    return CKR_OK;
+}
+
+static CK_RV drop_mark(void *ctx, const uint8_t id[static TRAIL_MARK_LEN])
+{
+    char path[128];
+    CK_RV rv = before_a_change(ctx);
+
+    if (rv != CKR_OK)
+        return rv;
+    (void)unlink(mark_path(ctx, id, path));
+    return before_a_change(ctx);
+}
+
+unsigned logbox_marks(const struct logbox *box)
+{
+    char path[128];
+    DIR *dir;
+    unsigned n = 0;
+
+    (void)snprintf(path, sizeof(path), "%s/marks", box->root);
+    dir = opendir(path);
+    ck_assert_ptr_nonnull(dir);
+    for (const struct dirent *e = readdir(dir); e != NULL; e = readdir(dir))
+        n += e->d_name[0] != '.';
+    (void)closedir(dir);
+    return n;
+}
+
+static void run(const char *program, const char *a, const char *b, const char *c)
+{
+    pid_t child = fork();
+    int status = -1;
+
+    if (child == 0) {
+        (void)execlp(program, program, a, b, c, NULL);
+        _exit(127);
+    }
+    ck_assert_int_eq(waitpid(child, &status, 0), child);
+    ck_assert_int_eq(status, 0);
+}
+
+void logbox_save(const struct logbox *box, const char *name)
+{
+    char to[128];
+
+    (void)snprintf(to, sizeof(to), "%s/%s", box->root, name);
+    run("cp", "-a", box->dir, to);
+}
+
+void logbox_restore(const struct logbox *box, const char *name)
+{
+    char from[128];
+
+    (void)snprintf(from, sizeof(from), "%s/%s", box->root, name);
+    run("rm", "-rf", box->dir, NULL);
+    run("cp", "-a", from, box->dir);
+}
+
 void logbox_init(struct logbox *box, uint8_t seed_byte)
 {
     size_t len = 32;
+    char marks[128];
     EVP_PKEY *key;
 
     memset(box, 0, sizeof(*box));
@@ -55,8 +161,11 @@ void logbox_init(struct logbox *box, uint8_t seed_byte)
         .dir = box->dir,
         .origin = LOGBOX_ORIGIN,
         .signer = {.sign = sign, .ctx = box},
+        .marks = {.put = put_mark, .find = find_mark, .drop = drop_mark, .ctx = box},
         .clock = &clock_system,
     };
+    (void)snprintf(marks, sizeof(marks), "%s/marks", box->root);
+    ck_assert_int_eq(mkdir(marks, 0700), 0);
     key = key_of(box);
     ck_assert_int_eq(EVP_PKEY_get_raw_public_key(key, box->config.signer.public_key, &len), 1);
     EVP_PKEY_free(key);

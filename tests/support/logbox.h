@@ -12,6 +12,8 @@
 
 #define LOGBOX_ORIGIN "keyward.example/log"
 
+#define LOGBOX_DIED 77 /* its exit status then */
+
 struct logbox {
     char root[64]; /* temporary folder, removed by logbox_release */
     char dir[80];  /* the log, root/log */
@@ -20,6 +22,9 @@ struct logbox {
     char vkey[VERIFY_KEY_MAX];
     unsigned signatures; /* how often sign was asked */
     CK_RV sign_answer;   /* what sign returns when not CKR_OK */
+    CK_RV mark_answer;   /* what marks return when they are to be put or dropped */
+    unsigned marks_put;
+    unsigned die_at; /* the how manieth moment before or after a change of marks ends the process */
 };
 
 /* A folder and a signer; no log yet. `box` must not move. seed_byte makes another key. */
@@ -38,6 +43,12 @@ void logbox_append(struct trail *trail, unsigned n);
 /* Waits until the next append holds the log against its files: harm that was done before is seen
  * by it. */
 void logbox_settle(void);
+
+/* Marks in the device, which is a folder beside the log. */
+unsigned logbox_marks(const struct logbox *box);
+/* Copies the log's folder aside, and puts such a copy in its place; the device stays as it is. */
+void logbox_save(const struct logbox *box, const char *name);
+void logbox_restore(const struct logbox *box, const char *name);
 
 /* verify_log with the box's key; asserts that a report was made. */
 struct verify_report logbox_verify(const struct logbox *box);

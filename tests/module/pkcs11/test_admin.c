@@ -63,6 +63,8 @@ static const struct verb {
     {"log.checkpoint", "{\"verb\":\"log.checkpoint\"}", NULL, CKR_ACTION_PROHIBITED, "verifyLog"},
     {"log.accept-clock", "{\"verb\":\"log.accept-clock\"}", NULL, CKR_ACTION_PROHIBITED,
      "acceptClock"},
+    {"log.accept-loss", "{\"verb\":\"log.accept-loss\"}", NULL, CKR_ACTION_PROHIBITED,
+     "acceptLoss"},
 };
 #define VERBS ((int)(sizeof(verbs) / sizeof(*verbs)))
 

@@ -18,7 +18,7 @@
     "createVault listVault updateVault deleteVault initToken addUser listUser setPin unlockUser "  \
     "removeUser bindUser editGroup editIssuer applyPolicy readPolicy readLog verifyLog "           \
     "readStatus "                                                                                  \
-    "acceptClock"
+    "acceptClock acceptLoss"
 #define SELF "login changePin"
 
 static const struct {
