@@ -173,6 +173,8 @@ static CK_RV create_many(struct admin *a, const struct key_plan *plan, json_t *l
 
         if (rv == CKR_OK)
             continue;
+        if (n == 0)
+            return rv;
         (void)snprintf(before, sizeof(before), "the first %llu keys were made, no more",
                        (unsigned long long)n);
         return fail_in(rv, before);

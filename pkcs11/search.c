@@ -105,12 +105,15 @@ static bool add(struct reader *r, struct place place, CK_OBJECT_HANDLE handle,
     return !is_full(r);
 }
 
+/* Without the key itself, which no search looks at. */
 static bool add_copy(struct reader *r, struct place place, CK_OBJECT_HANDLE handle,
                      const struct object *object)
 {
+    struct object bare = *object;
     struct object copy;
 
-    if (object_copy(&copy, object) == CKR_OK)
+    bare.material = NULL;
+    if (object_copy(&copy, &bare) == CKR_OK)
         return add(r, place, handle, &copy);
     r->failed = true;
     return false;

@@ -119,9 +119,16 @@ static bool is_unchanged(struct db *db)
     return db->quiet_holds;
 }
 
+/* A transaction that could not be ended has locks that are not ours to give up. */
+static bool has_transaction(const struct db *db)
+{
+    return sqlite3_get_autocommit(db->main.handle) == 0;
+}
+
 bool db_quiet_enter(struct db *db, uint64_t *ret_mark)
 {
-    if (!db->quiet_holds || db->file->pMethods->xLock(db->file, SQLITE_LOCK_SHARED) != SQLITE_OK)
+    if (!db->quiet_holds || has_transaction(db) ||
+        db->file->pMethods->xLock(db->file, SQLITE_LOCK_SHARED) != SQLITE_OK)
         return false;
     if (!is_unchanged(db)) {
         (void)db->file->pMethods->xUnlock(db->file, SQLITE_LOCK_NONE);

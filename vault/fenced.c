@@ -16,10 +16,16 @@ struct fenced_row {
     uint64_t written; /* generation and kind */
 };
 
-/* Eight kinds at most; a generation counts writes. */
+/* Both in one number. Kinds are few, and generations count writes: others than these are left out.
+ */
+static bool fits(int64_t kind, int64_t generation)
+{
+    return kind >= 0 && kind <= UINT8_MAX && generation >= 0 && generation < INT64_MAX >> 8;
+}
+
 static uint64_t written_of(int64_t kind, int64_t generation)
 {
-    return (uint64_t)generation << 3 | ((uint64_t)kind & 7);
+    return (uint64_t)generation << 8 | (uint64_t)kind;
 }
 
 static uint64_t beginning(const uint8_t *id)
@@ -55,7 +61,7 @@ static bool make_room(struct fenced *f)
 void fenced_add(struct fenced *f, const uint8_t *id, size_t id_len, int64_t kind,
                 int64_t generation)
 {
-    if (id_len < ID_KEPT || !make_room(f))
+    if (id_len < ID_KEPT || !fits(kind, generation) || !make_room(f))
         return;
     f->rows[f->count++] =
         (struct fenced_row){.id = beginning(id), .written = written_of(kind, generation)};
@@ -81,8 +87,11 @@ static size_t place_of(const struct fenced *f, uint64_t id)
 bool fenced_has(const struct fenced *f, const uint8_t *id, int64_t kind, int64_t generation)
 {
     uint64_t begins = beginning(id);
-    uint64_t written = written_of(kind, generation);
+    uint64_t written;
 
+    if (!fits(kind, generation))
+        return false;
+    written = written_of(kind, generation);
     for (size_t i = place_of(f, begins); i < f->count && f->rows[i].id == begins; i++)
         if (f->rows[i].written == written)
             return true;

@@ -17,7 +17,7 @@ struct fenced {
     size_t count, cap;
 };
 
-/* In the order of ids. Without memory, or with an id that is none, it is left out. */
+/* In the order of ids. Without memory, or with an id or numbers that no row has, it is left out. */
 void fenced_add(struct fenced *f, const uint8_t *id, size_t id_len, int64_t kind,
                 int64_t generation);
 bool fenced_has(const struct fenced *f, const uint8_t *id, int64_t kind, int64_t generation);

@@ -66,10 +66,17 @@ START_TEST(one_id_may_be_there_with_several_kinds)
 }
 END_TEST
 
-START_TEST(what_is_no_id_is_left_out)
+START_TEST(what_no_row_can_be_is_left_out)
 {
     struct fenced f = {.rows = NULL};
     const uint8_t zeros[ID_LEN] = {0};
+
+    fenced_add(&f, zeros, ID_LEN, 256, 1);
+    fenced_add(&f, zeros, ID_LEN, -1, 1);
+    fenced_add(&f, zeros, ID_LEN, 1, -1);
+    fenced_add(&f, zeros, ID_LEN, 1, INT64_MAX);
+    ck_assert_uint_eq(f.count, 0);
+    ck_assert(!fenced_has(&f, zeros, 256, 1));
 
     fenced_add(&f, zeros, 7, 1, 1);
     ck_assert(!fenced_has(&f, zeros, 1, 1));
@@ -84,7 +91,7 @@ int main(void)
     const struct suite_case cases[] = {
         CASE(each_row_is_there_as_it_was_written),
         CASE(one_id_may_be_there_with_several_kinds),
-        CASE(what_is_no_id_is_left_out),
+        CASE(what_no_row_can_be_is_left_out),
     };
 
     return suite_run("vault/fenced", cases, sizeof(cases) / sizeof(*cases));

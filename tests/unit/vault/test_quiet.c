@@ -132,6 +132,12 @@ static void commit_8(sqlite3 *handle)
     run_sql(handle, "UPDATE top SET counter = 8");
 }
 
+static void finds_it_busy(sqlite3 *handle)
+{
+    if (sqlite3_exec(handle, "BEGIN IMMEDIATE", NULL, NULL, NULL) != SQLITE_BUSY)
+        _exit(1);
+}
+
 START_TEST(what_was_prepared_is_read_until_something_is_committed)
 {
     struct scene s;
@@ -151,6 +157,23 @@ START_TEST(what_was_prepared_is_read_until_something_is_committed)
     ck_assert(!db_quiet_enter(s.db, &mark));
     ck_assert_int_eq(read_and_prepare(&s), 8);
     ck_assert(reads_quietly(&s, 8));
+    scene_release(&s);
+}
+END_TEST
+
+START_TEST(a_transaction_that_is_open_keeps_its_locks)
+{
+    struct scene s;
+    uint64_t mark;
+
+    scene_init_in(&s, "plain");
+    set_number(&s, 7);
+    ck_assert_int_eq(read_and_prepare(&s), 7);
+    assert_ok(db_run(s.db, SQL_BEGIN_IMMEDIATE, NULL, 0, NULL, NULL));
+    ck_assert(!db_quiet_enter(s.db, &mark));
+    in_child(&s, finds_it_busy, false);
+    assert_ok(db_run(s.db, SQL_ROLLBACK, NULL, 0, NULL, NULL));
+    ck_assert(reads_quietly(&s, 7));
     scene_release(&s);
 }
 END_TEST
@@ -279,6 +302,7 @@ int main(void)
 {
     const struct suite_case cases[] = {
         CASE(what_was_prepared_is_read_until_something_is_committed),
+        CASE(a_transaction_that_is_open_keeps_its_locks),
         CASE(what_a_killed_writer_left_half_written_is_not_read),
         CASE(nothing_is_read_while_another_writes),
         CASE(a_path_is_a_path_whatever_is_in_it),
