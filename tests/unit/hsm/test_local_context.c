@@ -97,8 +97,8 @@ START_TEST(a_thread_may_go_from_one_context_to_another_and_back)
 }
 END_TEST
 
-/* The sanitizer's malloc() does not say what is in use. */
-#ifndef __SANITIZE_ADDRESS__
+/* A sanitizer's malloc() does not say what is in use. */
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 
 static size_t in_use(void)
 {
@@ -161,7 +161,7 @@ int main(void)
     const struct suite_case cases[] = {
         CASE(a_context_may_be_freed_before_the_threads_that_used_it_end),
         CASE(a_thread_may_go_from_one_context_to_another_and_back),
-#ifndef __SANITIZE_ADDRESS__
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
         CASE(a_threads_generator_stays_for_its_next_call_and_ends_with_it),
         CASE(a_thread_that_lives_on_keeps_one_context_and_not_all),
 #endif
