@@ -25,11 +25,13 @@ open("utf8", "wb").write(head.encode() + b'context.via == "\xff" };')
 open("nul", "wb").write(head.encode() + b'context.via == "\0" };')
 P
 
-# A sanitizer wants more address space than any limit here leaves.
+# A sanitizer wants more address space than any limit here leaves, and aborts: the shell would tell so among the errors.
+memory=1000000
+{ (ulimit -v "$memory" && exec "$KEYWARD" help) || memory=unlimited; } >/dev/null 2>&1
 bounded() {
     (
         ulimit -t 60
-        (ulimit -v 1000000 && exec "$KEYWARD" help >/dev/null 2>&1) && ulimit -v 1000000
+        ulimit -v "$memory"
         exec "$@"
     )
 }
