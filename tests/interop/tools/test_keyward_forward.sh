@@ -141,12 +141,12 @@ from() {
 }
 check "--from begins where it says" from
 tcp() {
-    receiver tcp 45514 "$(records)" && forward --to syslog --socket tcp:127.0.0.1:45514 --name tcp --once &&
+    receiver tcp 45514 "$(records)" && forward --to syslog --socket tcp:localhost:45514 --name tcp --once &&
         taken '[seq(x) for x in m] == list(range(len(m)))'
 }
 check "TCP, with lengths (RFC 6587)" tcp
 udp() {
-    receiver udp 45515 5 && forward --to syslog --socket udp:localhost:45515 --name udp --once && taken '[seq(x) for x in m[:5]] == list(range(5))'
+    receiver udp 45515 5 && forward --to syslog --socket udp:127.0.0.1:45515 --name udp --once && taken '[seq(x) for x in m[:5]] == list(range(5))'
 }
 check "UDP" udp
 hostile() { # a name that would end its field
